@@ -1,0 +1,123 @@
+"""Applications as systems of components.
+
+Say what the parts are and how they hold together; Mainspring starts, stops and watches them in the right order.
+
+A tour of the rooms, from the inside out; each may import what stands above it, never what stands below:
+
+    _text.py    drawing: strings in, strings out
+    errors.py   the error tree
+    _core/      the pure centre: definitions, references, graph, checks, plans, and the run machine that decides
+    _engine/    the only room that calls handlers: drivers without decisions of their own
+    system.py   the face: System and Live
+    runner/     running a system as a process: signals, grace period, exit status
+    cli/        the command line
+
+Importing this package loads the standard library only.
+"""
+
+from ._core.define import ComponentFunction, build, component, is_ref, local_ref, opaque, ref
+from ._core.graph import Edge, Graph
+from ._core.model import Component, Context, Id, Signal, State
+from ._core.plan import Plan, Step
+from ._core.refs import Secret, required
+from ._describe import Description, Entry
+from ._engine.events import Event, Observer
+from ._engine.interrupt import interrupt
+from ._report import Outcome, Report
+from .errors import (
+    BadArguments,
+    BadComponent,
+    BadId,
+    BadOverride,
+    CycleError,
+    DeadlineExceeded,
+    DefinitionError,
+    Failure,
+    Interrupted,
+    MainspringError,
+    MergeConflict,
+    MissingExtra,
+    NotStarted,
+    Problem,
+    ReferenceToOff,
+    RequiredMissing,
+    RunError,
+    SignalError,
+    Site,
+    StartError,
+    StateError,
+    StopError,
+    UnknownComponent,
+    UnknownReference,
+    UnknownSignal,
+    UpdateError,
+    WrongType,
+)
+from .system import Live, System
+
+__all__ = [
+    "BadArguments",
+    "BadComponent",
+    "BadId",
+    "BadOverride",
+    "Component",
+    "ComponentFunction",
+    "Context",
+    "CycleError",
+    "DeadlineExceeded",
+    "DefinitionError",
+    "Description",
+    "Edge",
+    "Entry",
+    "Event",
+    "Failure",
+    "Graph",
+    "Id",
+    "Interrupted",
+    "Live",
+    "MainspringError",
+    "MergeConflict",
+    "MissingExtra",
+    "NotStarted",
+    "Observer",
+    "Outcome",
+    "Plan",
+    "Problem",
+    "ReferenceToOff",
+    "Report",
+    "RequiredMissing",
+    "RunError",
+    "Secret",
+    "Signal",
+    "SignalError",
+    "Site",
+    "StartError",
+    "State",
+    "StateError",
+    "Step",
+    "StopError",
+    "System",
+    "UnknownComponent",
+    "UnknownReference",
+    "UnknownSignal",
+    "UpdateError",
+    "WrongType",
+    "build",
+    "component",
+    "interrupt",
+    "is_ref",
+    "local_ref",
+    "opaque",
+    "ref",
+    "required",
+]
+
+for _name in __all__:
+    # So that tracebacks and reprs name what users import, not where it happens to be written.
+    _public = globals()[_name]
+    if isinstance(_public, type) or callable(_public):
+        try:
+            _public.__module__ = __name__
+        except (AttributeError, TypeError):  # an instance, or an alias of typing
+            pass
+del _name, _public

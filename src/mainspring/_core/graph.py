@@ -1,0 +1,549 @@
+"""From the references in a definition to edges, cycles with their path, selections, and one stable order.
+
+Inside, a node is known by its position in the order of starting: a number, so that requests on large systems need only lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heapify, heappop, heappush
+from typing import Any, Final, NamedTuple
+
+from .. import _text
+from ..errors import (
+    BadComponent,
+    BadId,
+    CycleError,
+    MainspringError,
+    Problem,
+    ReferenceToOff,
+    Site,
+    UnknownComponent,
+    UnknownReference,
+)
+from . import refs
+from .model import Component, Constant, Definition, Id, Node, parse_path
+from .refs import FLAT, LocalRef, Path, Ref, Unreachable
+
+NOTHING: Final[tuple[int, ...]] = ()
+
+
+class Edge(NamedTuple):
+    """One reference: what needs, what is needed, where the reference stands, and whether it is optional."""
+
+    id: Id
+    needs: Id
+    path: Path
+    optional: bool
+
+
+class Graph:
+    """Which component refers to which. Plain data; nothing in it can start anything.
+
+    Example:
+        >>> from mainspring import Component, System, ref
+        >>> system = System({"env": {"port": 80}, "web": {"server": Component(dict, config={"port": ref("env.port")})}})
+        >>> print(system.graph().mermaid())
+        flowchart TD
+          subgraph g0["env"]
+            n0(["port"])
+          end
+          subgraph g1["web"]
+            n1["server"]
+          end
+          n1 --> n0
+          classDef off stroke-dasharray: 5 5,opacity:0.5
+        <BLANKLINE>
+    """
+
+    __slots__ = ("_needed_by", "definition", "ids", "index", "needs", "nodes", "off", "problems", "special")
+
+    definition: Definition
+    ids: list[Id]  # in the order of starting; all lists below go by the same positions
+    index: dict[Id, int]
+    nodes: list[Node]
+    needs: list[tuple[int, ...]]
+    off: dict[Id, str]  # components that are switched off, with the reason
+    special: list[int]  # nodes that take a second look at each request: pre, post, resolve, deadlines
+    problems: list[Problem]
+
+    @property
+    def needed_by(self) -> list[list[int]]:
+        """The other direction of `needs`."""
+        if self._needed_by is None:
+            self._needed_by = turned(self.needs)
+        return self._needed_by
+
+    def members(self, group: str) -> list[int]:
+        """The nodes of a group that are switched on, in the order as written."""
+        index = self.index
+        return [index[id] for name in self.definition.groups[group] if (id := Id(group, name)) in index]
+
+    # --- the public face ---
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Every reference between parts that are switched on, in the order as written."""
+        return tuple(edge for position in self._as_written() for edge in self.edges_of(position))
+
+    def _as_written(self) -> list[int]:
+        index = self.index
+        return [
+            index[id]
+            for group, names in self.definition.groups.items()
+            for name in names
+            if (id := Id(group, name)) in index
+        ]
+
+    def edges_of(self, position: int) -> Iterator[Edge]:
+        """The references of one node, each with its place; a group reference gives one edge to each member."""
+        id = self.ids[position]
+        for path, reference in references(self.nodes[position]):
+            target = reference.at(id.group) if type(reference) is LocalRef else reference
+            if len(target.path) == 1:
+                for member in self.members(str(target.path[0])):
+                    yield Edge(id, self.ids[member], path, target.optional)
+            elif target.id in self.index:
+                yield Edge(id, Id(*target.id), path, target.optional)
+
+    def dependencies(self, id: str | Id) -> tuple[Id, ...]:
+        """What a component needs directly.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+        """
+        return tuple(self.ids[i] for i in self.needs[self.position(id)])
+
+    def dependents(self, id: str | Id) -> tuple[Id, ...]:
+        """What needs a component directly.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+        """
+        return tuple(self.ids[i] for i in self.needed_by[self.position(id)])
+
+    def position(self, id: str | Id) -> int:
+        """Where a component stands in the order of starting.
+
+        Raises:
+            UnknownComponent: there is none of that id, or it is switched off.
+        """
+        parts = parse_path((id,), "An id")
+        found = self.index.get(parts)  # type: ignore[call-overload]
+        if found is None:
+            raise self.unknown(parts)
+        return int(found)
+
+    def unknown(self, parts: Path) -> MainspringError:
+        """The error for an id that is not there."""
+        text = _text.dotted(parts)
+        groups = self.definition.groups
+        if len(parts) == 2 and Id(str(parts[0]), str(parts[1])) in self.off:
+            return UnknownComponent(f"{text} is switched off: {self.off[Id(str(parts[0]), str(parts[1]))]}.")
+        if len(parts) > 2:
+            return UnknownComponent(
+                f"{text} has {len(parts)} parts; a component is known by two, its group and its name."
+            )
+        return UnknownComponent(f"There is no {text}. {_near_id(parts, groups)}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The graph as nested dicts and lists of text, for JSON."""
+        return {
+            "nodes": [
+                {"id": str(id), "kind": self._kind(id), "needs": [str(n) for n in needs]}
+                for id, needs in self._nodes_as_written()
+            ],
+            "edges": [
+                {"id": str(e.id), "needs": str(e.needs), "path": _text.dotted(e.path), "optional": e.optional}
+                for e in self.edges
+            ],
+        }
+
+    def _nodes_as_written(self) -> Iterator[tuple[Id, tuple[Id, ...]]]:
+        for group, names in self.definition.groups.items():
+            for name in names:
+                id = Id(group, name)
+                yield id, () if id in self.off else self.dependencies(id)
+
+    def _kind(self, id: Id) -> str:
+        if id in self.off:
+            return "off"
+        return "constant" if isinstance(self.definition.groups[id.group][id.name], Constant) else "component"
+
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flow chart; an arrow points at what is needed."""
+        return _text.mermaid(*self._drawing()[:2], keys=self._drawing()[2])
+
+    def dot(self) -> str:
+        """The graph in Graphviz' DOT language; an arrow points at what is needed."""
+        return _text.dot(*self._drawing()[:2], keys=self._drawing()[2])
+
+    def _drawing(self) -> tuple[dict[str, list[tuple[str, str, str]]], list[tuple[str, str, str]], dict[str, str]]:
+        keys: dict[str, str] = {}
+        groups: dict[str, list[tuple[str, str, str]]] = {}
+        for id, _ in self._nodes_as_written():
+            keys[str(id)] = f"n{len(keys)}"
+            groups.setdefault(id.group, []).append((str(id), id.name, self._kind(id)))
+        edges = {(str(e.id), str(e.needs)): "" for e in self.edges if not e.optional}
+        edges |= {pair: "optional" for e in self.edges if (pair := (str(e.id), str(e.needs))) not in edges}
+        return groups, [(a, b, style) for (a, b), style in edges.items()], keys
+
+    def __str__(self) -> str:
+        rows = []
+        for id, needs in self._nodes_as_written():
+            kind = self._kind(id)
+            rest = f"off: {self.off[id]}" if kind == "off" else ", ".join(map(str, needs))
+            rows.append([str(id), kind if kind != "component" else "", "<- " + rest if needs else rest])
+        return _text.table(rows)
+
+
+def references(node: Node) -> Iterator[tuple[Path, Ref | LocalRef]]:
+    """Every reference in a node, with its path, in the order as written."""
+    if isinstance(node, Constant):
+        for path, leaf in refs.walk(node._value):
+            if isinstance(leaf, Ref | LocalRef):
+                yield path, leaf
+        return
+    if isinstance(node._spec.enabled, Ref | LocalRef):
+        yield ("enabled",), node._spec.enabled
+    for path, leaf in refs.walk(node._config):
+        if isinstance(leaf, Ref | LocalRef):
+            yield ("config", *path), leaf
+
+
+def turned(forward: list[tuple[int, ...]]) -> list[list[int]]:
+    """The reverse of an adjacency list."""
+    backward: list[list[int]] = [[] for _ in forward]
+    for i, targets in enumerate(forward):
+        for j in targets:
+            backward[j].append(i)
+    return backward
+
+
+def graph_of(definition: Definition) -> Graph:
+    """The graph of a definition, with every problem that its references have. Made once for each definition."""
+    graph = definition.cache.get("graph")
+    if graph is None:
+        graph = definition.cache["graph"] = _Builder(definition).build()
+    return graph
+
+
+class _Builder:
+    """One pass over a definition. Positions are those of the text until the order is known."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.groups = definition.groups
+        self.problems: list[Problem] = []
+        self.off: dict[Id, str] = {}
+        self.ids: list[Id] = []
+        self.nodes: list[Node] = []
+        self.special: list[int] = []
+        self.needs: list[tuple[int, ...]] = []
+
+    def build(self) -> Graph:
+        ids, nodes, special = self.ids, self.nodes, self.special
+        switched: list[tuple[Id, Component[Any]]] = []
+        for group, members in self.groups.items():
+            for name, node in members.items():
+                if type(node) is Component:
+                    spec = node._spec
+                    if spec.special:
+                        special.append(len(ids))
+                    if spec.enabled is not True:
+                        switched.append((Id(group, name), node))
+                ids.append(Id(group, name))
+                nodes.append(node)
+        if switched:
+            self._switch(switched)
+            special = self.special
+        self.index = index = {id: i for i, id in enumerate(self.ids)}
+        needs = self.needs
+        in_order = True
+        for i, node in enumerate(self.nodes):
+            shape = node._shape
+            if not shape:
+                needs.append(NOTHING)
+                continue
+            found: list[int] = []
+            if shape == FLAT and type(node) is Component:
+                for value in node._config.values():
+                    if type(value) is Ref:
+                        j = index.get(value.id)  # type: ignore[call-overload]
+                        if j is None or (len(value.path) > 2 and type(self.nodes[j]) is Constant):
+                            self._resolve(i, value, found)
+                        elif j not in found:
+                            found.append(j)
+            else:
+                for _, reference in references(node):
+                    self._resolve(i, reference, found)
+            for j in found:
+                if j >= i:
+                    in_order = False
+                    break
+            needs.append(tuple(found))
+        if not in_order:
+            special = self._put_in_order(special)
+        graph = object.__new__(Graph)
+        graph.definition = self.definition
+        graph.ids, graph.index, graph.nodes, graph.needs = self.ids, self.index, self.nodes, self.needs
+        graph.off, graph.special, graph.problems = self.off, special, self.problems
+        graph._needed_by = None
+        return graph
+
+    # --- parts that are switched off ---
+
+    def _switch(self, switched: list[tuple[Id, Component[Any]]]) -> None:
+        for id, node in switched:
+            enabled = node._spec.enabled
+            if isinstance(enabled, bool):
+                if not enabled:
+                    self.off[id] = "enabled is False"
+                continue
+            target = enabled.at(id.group) if type(enabled) is LocalRef else enabled
+            value = self._constant(id, node, target)
+            if value is False:
+                self.off[id] = f"{_text.dotted(target.path)} is False"
+        if self.off:
+            kept = [(id, node) for id, node in zip(self.ids, self.nodes, strict=True) if id not in self.off]
+            self.ids, self.nodes = [id for id, _ in kept], [node for _, node in kept]
+            self.special = [i for i, n in enumerate(self.nodes) if type(n) is Component and n._spec.special]
+
+    def _constant(self, id: Id, node: Component[Any], target: Ref) -> Any:
+        constant = self.groups.get(str(target.path[0]), {}).get(str(target.path[1])) if len(target.path) > 1 else None
+        if constant is None:
+            return None  # the pass over all references says what is wrong
+        value: Any = None
+        if isinstance(constant, Constant):
+            try:
+                value = refs.reach(constant._value, target.rest)
+            except Unreachable:
+                return None
+            value = refs.thaw(value, lambda reference: reference)
+        if not isinstance(value, bool):
+            what = f"it is switched by {_text.dotted(target.path)}, which is no constant True or False."
+            hint = (
+                "Refer to a constant that is a bool: whether a component is on has to be known before anything starts."
+            )
+            self.problems.append(Problem(BadComponent, what, id, ("enabled",), node.site, hint))
+        return value
+
+    # --- one reference ---
+
+    def _resolve(self, i: int, reference: Ref | LocalRef, found: list[int]) -> None:
+        id = self.ids[i]
+        target = reference.at(id.group) if type(reference) is LocalRef else reference
+        if len(target.path) == 1:
+            group = target.path[0]
+            if group not in self.groups:
+                self._unknown(
+                    i, reference, f"refers to the group {_text.quote(group)}, and there is none of that name."
+                )
+                return
+            for name in self.groups[str(group)]:
+                j = self.index.get(Id(str(group), name))
+                if j is not None and j not in found:
+                    found.append(j)
+            return
+        target_id = Id(str(target.path[0]), str(target.path[1]))
+        j = self.index.get(target_id)
+        if j is None:
+            self._missing(i, reference, target, target_id)
+            return
+        node = self.nodes[j]
+        if type(node) is Constant and target.rest:
+            self._reach(i, reference, target, node._value)
+        if j not in found:
+            found.append(j)
+
+    def _missing(self, i: int, reference: Ref | LocalRef, target: Ref, target_id: Id) -> None:
+        if target_id in self.off:
+            if not target.optional:
+                what = f"refers to {target_id}, which is switched off: {self.off[target_id]}."
+                hint = (
+                    "Switch it on, switch this component off with it, or make the reference optional=True to get None."
+                )
+                self._problem(ReferenceToOff, i, reference, what, hint, {"target": str(target_id)})
+            return
+        text = _text.dotted(target.path)
+        group = target_id.group
+        if group not in self.groups:
+            what = f"refers to {text}, and there is no group {_text.quote(group)}."
+        else:
+            what = f"refers to {text}, and the group {_text.quote(group)} has no {_text.quote(target_id.name)}."
+        self._unknown(i, reference, what)
+
+    def _reach(self, i: int, reference: Ref | LocalRef, target: Ref, value: Any) -> None:
+        for n, part in enumerate(target.rest):
+            value = refs.unwrapped(value)
+            if isinstance(value, Ref | LocalRef | refs.Build | refs.Required):
+                return  # what is there is known only when it is started
+            try:
+                value = refs.reach(value, (part,))
+            except Unreachable as error:
+                error.reached = target.path[: 2 + n]
+                what = f"refers to {_text.dotted(target.path)}, and {error}"
+                self._problem(UnknownReference, i, reference, what, "", {"target": _text.dotted(target.path)})
+                return
+
+    def _unknown(self, i: int, reference: Ref | LocalRef, what: str) -> None:
+        path = reference.path if type(reference) is Ref else reference.at(self.ids[i].group).path  # type: ignore[union-attr]
+        hint = _near_id(path, self.groups)
+        candidates = [str(Id(g, n)) for g, members in self.groups.items() for n in members]
+        details = {"target": _text.dotted(path), "candidates": _text.near(_text.dotted(path[:2]), candidates)}
+        self._problem(UnknownReference, i, reference, what, hint, details)
+
+    def _problem(
+        self, kind: type[Any], i: int, reference: Ref | LocalRef, what: str, hint: str, details: dict[str, Any]
+    ) -> None:
+        node = self.nodes[i]
+        path = next((path for path, r in references(node) if r is reference), ())
+        # A reference can stand in several places of one config as the same object; each is said once.
+        problem = Problem(kind, what, self.ids[i], path, site_of(node), hint, details)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    # --- the order ---
+
+    def _put_in_order(self, special: list[int]) -> list[int]:
+        needs, count = self.needs, len(self.ids)
+        needed_by = turned(needs)
+        waits = [len(n) for n in needs]
+        ready = [i for i, n in enumerate(waits) if not n]
+        heapify(ready)
+        order: list[int] = []
+        while ready:
+            i = heappop(ready)
+            order.append(i)
+            for j in needed_by[i]:
+                waits[j] -= 1
+                if not waits[j]:
+                    heappush(ready, j)
+        if len(order) < count:
+            left = [i for i, n in enumerate(waits) if n]
+            self._report_cycles(left)
+            order += left
+        position = [0] * count
+        for p, i in enumerate(order):
+            position[i] = p
+        self.ids = [self.ids[i] for i in order]
+        self.nodes = [self.nodes[i] for i in order]
+        self.needs = [tuple([position[j] for j in needs[i]]) for i in order]
+        self.index = {id: p for p, id in enumerate(self.ids)}
+        return sorted(position[i] for i in special)
+
+    def _report_cycles(self, left: list[int]) -> None:
+        inside = set(left)
+        done: set[int] = set()
+        for root in left:
+            if root in done:
+                continue
+            trail: list[int] = [root]
+            place = {root: 0}
+            branches = [iter(self.needs[root])]
+            while branches:
+                j = next(branches[-1], None)
+                if j is None:
+                    branches.pop()
+                    i = trail.pop()
+                    del place[i]
+                    done.add(i)
+                elif j in place:
+                    self._report_cycle(trail[place[j] :])
+                elif j in inside and j not in done:
+                    place[j] = len(trail)
+                    trail.append(j)
+                    branches.append(iter(self.needs[j]))
+
+    def _report_cycle(self, cycle: list[int]) -> None:
+        first = cycle.index(min(cycle))
+        cycle = cycle[first:] + cycle[:first]
+        reasons: list[Path] = []
+        for n, i in enumerate(cycle):
+            following = self.ids[cycle[(n + 1) % len(cycle)]]
+            id = self.ids[i]
+            for path, reference in references(self.nodes[i]):
+                target = reference.at(id.group) if type(reference) is LocalRef else reference
+                if target.id == following or (len(target.path) == 1 and target.path[0] == following.group):
+                    reasons.append(path)
+                    break
+        names = [str(self.ids[i]) for i in cycle]
+        drawing = _text.cycle(names, [f"needs, in {_text.dotted(path)}," for path in reasons])
+        what = f"{'it needs itself' if len(names) == 1 else 'components need each other in a circle'}:\n{drawing}"
+        hint = (
+            "One of these references has to go: split a component in two, or hand the one over after both have started."
+        )
+        details = {"cycle": names, "reasons": [_text.dotted(path) for path in reasons]}
+        first_node = self.nodes[cycle[0]]
+        problem = Problem(CycleError, what, self.ids[cycle[0]], reasons[0], site_of(first_node), hint, details)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def site_of(node: Node) -> Site | None:
+    """Where a node was written, as far as it is known."""
+    return node.site if isinstance(node, Component) else None
+
+
+def _near_id(path: Path, groups: dict[str, dict[str, Node]]) -> str:
+    group = str(path[0])
+    if len(path) < 2:
+        return _text.hint_near(group, groups, what="group in this system")
+    name = str(path[1])
+    if group in groups:
+        elsewhere = [str(Id(g, name)) for g, members in groups.items() if name in members]
+        if elsewhere and not _text.near(name, groups[group]):
+            return f"Did you mean {_text.either(elsewhere[:3])}?"
+        close = _text.near(name, groups[group])
+        if close:
+            return f"Did you mean {_text.either([str(Id(group, c)) for c in close])}?"
+        return f"The group {_text.quote(group)}: {_text.hint_near(name, groups[group], what='component in it')}"
+    known = [str(Id(g, n)) for g, members in groups.items() for n in members]
+    wanted = str(Id(group, name))
+    if len(known) <= 2000 and _text.near(wanted, known):
+        return f"Did you mean {_text.either(_text.near(wanted, known))}?"
+    return _text.hint_near(group, groups, what="group in this system")
+
+
+# --- Selections -------------------------------------------------------------------------------------------------------
+
+Selection = str | Id | Iterable["str | Id"] | None
+
+
+def selected(graph: Graph, select: Selection) -> list[int] | None:
+    """The nodes that a selection names, in order; `None` where everything is meant.
+
+    Raises:
+        UnknownComponent: a part of it names nothing that is switched on. All such parts are named at once.
+    """
+    if select is None:
+        return None
+    parts: list[Any] = [select] if isinstance(select, str | Id) else list(select)
+    found: set[int] = set()
+    wrong: list[str] = []
+    for part in parts:
+        try:
+            path = parse_path((part,), "A selection")
+        except BadId as error:
+            raise UnknownComponent(str(error)) from None
+        if len(path) == 1 and path[0] in graph.definition.groups:
+            found.update(graph.members(str(path[0])))
+        elif path in graph.index:
+            found.add(graph.index[path])  # type: ignore[index]
+        else:
+            wrong.append(str(graph.unknown(path)))
+    if wrong:
+        raise UnknownComponent(" ".join(wrong))
+    return sorted(found)
+
+
+def closure(roots: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> set[int]:
+    """Everything that can be reached from `roots`, and they themselves."""
+    found = set(roots)
+    stack = list(found)
+    while stack:
+        for j in neighbours(stack.pop()):
+            if j not in found:
+                found.add(j)
+                stack.append(j)
+    return found

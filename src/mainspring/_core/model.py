@@ -1,0 +1,894 @@
+"""The vocabulary: ids, states, signals, components and constants, all of them frozen values."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from types import CodeType
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, cast
+
+from .. import _text
+from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
+from . import refs
+from .refs import ATOMS, FLAT, NESTED, LocalRef, Opaque, Path, Ref, Unfit, name_of
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Handler = Callable[..., Any]
+NamedHandlers = Mapping[str, Handler] | Iterable[Handler] | Handler
+
+
+class Id(NamedTuple):
+    """A component id.
+
+    Parameters:
+        group: the component group's name.
+        name: the component's name in the group.
+
+    Example:
+        >>> str(Id("db", "pool"))
+        'db.pool'
+        >>> str(Id("db", "my.pool"))
+        'db."my.pool"'
+    """
+
+    group: str
+    name: str
+
+    def __str__(self) -> str:
+        return _text.dotted(self)
+
+
+class State(StrEnum):
+    """What a component of a live system is doing. Compares equal to its plain text."""
+
+    DEFINED = "defined"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUSPENDING = "suspending"
+    SUSPENDED = "suspended"
+    RESUMING = "resuming"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+# The run machine keeps one byte a component, because enum members hash slowly and a bytearray is small.
+STATES: Final = tuple(State)
+CODE: Final = {state: code for code, state in enumerate(STATES)}
+
+
+class Signal:
+    """A row of the signal table: how one signal goes through a system.
+
+    Parameters:
+        name: the signal's name, as in `live.signal(name)` and `@component_function.on(name)`.
+        direction: "dependencies first" (as start) or "dependents first" (as stop).
+        draws_in: what a selection takes along: "needs" (what the selected components need), "needed by" (what needs
+            them) or `None` (nothing more).
+        states: the states in which the signal applies to a component; in any other it is passed over.
+        during: the component's state while its handler runs, or `None` to leave it.
+        after: its state when the handler has succeeded, or `None` to leave it.
+        becomes_instance: whether what the handler returns becomes the instance.
+        without_handler: whether a component without a handler takes part too, changing its state only.
+
+    Example:
+        >>> Signal("reload", "dependencies first").states
+        (<State.RUNNING: 'running'>,)
+    """
+
+    __slots__ = (
+        "after", "applies", "becomes_instance", "closes", "direction", "draws_in", "during", "name", "opens", "states",
+        "without_handler",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        direction: Literal["dependencies first", "dependents first"] = "dependencies first",
+        *,
+        draws_in: Literal["needs", "needed by"] | None = None,
+        states: Iterable[State | str] = (State.RUNNING,),
+        during: State | str | None = None,
+        after: State | str | None = None,
+        becomes_instance: bool = False,
+        without_handler: bool = False,
+    ) -> None:
+        if direction not in ("dependencies first", "dependents first"):
+            raise ValueError(f"direction must be 'dependencies first' or 'dependents first', not {direction!r}")
+        self.name = name
+        self.direction: Final = direction
+        self.draws_in: Final = draws_in
+        self.states = tuple(State(state) for state in states)
+        self.during = None if during is None else State(during)
+        self.after = None if after is None else State(after)
+        self.becomes_instance = becomes_instance
+        self.without_handler = without_handler
+        self.applies = bytes(state in self.states for state in STATES)
+        # These two are the only roles the run machine knows: making something that has to be stopped, and stopping it.
+        self.opens = name == "start"
+        self.closes = name == "stop"
+
+    @property
+    def dependencies_first(self) -> bool:
+        """Whether a component gets the signal after what it needs."""
+        return self.direction == "dependencies first"
+
+    @property
+    def needs_running(self) -> bool:
+        """Whether a component can only follow when everything it needs has: so for start and resume."""
+        return self.dependencies_first and self.after is not None
+
+    def __repr__(self) -> str:
+        return f"<Signal {self.name}: {self.direction}>"
+
+
+START: Final = Signal(
+    "start",
+    "dependencies first",
+    draws_in="needs",
+    states=(State.DEFINED, State.STOPPED, State.FAILED),
+    during=State.STARTING,
+    after=State.RUNNING,
+    becomes_instance=True,
+    without_handler=True,
+)
+STOP: Final = Signal(
+    "stop",
+    "dependents first",
+    draws_in="needed by",
+    states=(State.RUNNING, State.SUSPENDED, State.FAILED),
+    during=State.STOPPING,
+    after=State.STOPPED,
+    without_handler=True,
+)
+SUSPEND: Final = Signal(
+    "suspend",
+    "dependents first",
+    draws_in="needed by",
+    during=State.SUSPENDING,
+    after=State.SUSPENDED,
+)
+RESUME: Final = Signal(
+    "resume",
+    "dependencies first",
+    draws_in="needs",
+    states=(State.SUSPENDED,),
+    during=State.RESUMING,
+    after=State.RUNNING,
+    without_handler=True,
+)
+STATUS: Final = Signal("status", "dependencies first", states=(State.RUNNING, State.SUSPENDED))
+SIGNALS: Final = {row.name: row for row in (START, STOP, SUSPEND, RESUME, STATUS)}
+
+
+class Context:
+    """What a handler can be told beyond its instance. A handler asks for it with a parameter whose default is `Context.here`.
+
+    Parameters:
+        id: the component.
+        signal: the signal being sent.
+        handler: which handler this is: the signal's name, or for example "pre start: announce".
+        config: the resolved config with which the component was started, or is being started.
+        instance: the component's own instance, `None` before it has one.
+        system: the system's name, or `None`.
+
+    Example:
+        >>> from mainspring import Component, System
+        >>> def start(size, ctx=Context.here):
+        ...     return f"{ctx.id} with {size}"
+        >>> with System({"a": {"b": Component(start, config={"size": 3})}}).started() as live:
+        ...     live["a.b"]
+        'a.b with 3'
+    """
+
+    __slots__ = ("config", "handler", "id", "instance", "signal", "system")
+
+    here: ClassVar[Context]
+
+    def __init__(
+        self, id: Id, signal: str, handler: str, config: Mapping[str, Any], instance: Any, system: str | None
+    ) -> None:
+        self.id, self.signal, self.handler = id, signal, handler
+        self.config, self.instance, self.system = config, instance, system
+
+    def __repr__(self) -> str:
+        if self is Context.here:
+            return "Context.here"
+        return f"<Context {self.id}, {self.handler}>"
+
+
+Context.here = object.__new__(Context)
+
+
+# --- What a callable takes --------------------------------------------------------------------------------------------
+
+
+class Parameters:
+    """The parameters of a start handler, as far as they concern a config."""
+
+    __slots__ = ("accepts", "context", "names", "open", "positional", "required", "rest", "simple")
+
+    def __init__(self, target: Handler) -> None:
+        self.context: str | None = None
+        self.positional: tuple[str, ...] = ()
+        self.rest: str | None = None
+        self.open = False
+        names: list[str] = []
+        required: list[str] = []
+        try:
+            signature = inspect.signature(target)
+        except (ValueError, TypeError):
+            self.open = True  # a callable of C that does not say what it takes
+        else:
+            for name, parameter in signature.parameters.items():
+                if parameter.default is Context.here:
+                    self.context = name
+                elif parameter.kind is parameter.VAR_KEYWORD:
+                    self.open = True
+                elif parameter.kind is parameter.VAR_POSITIONAL:
+                    self.rest = name
+                    self.positional = tuple(names)  # what stands before *args can then only be given by position
+                else:
+                    names.append(name)
+                    if parameter.kind is parameter.POSITIONAL_ONLY:
+                        self.positional = (*self.positional, name)
+                    if parameter.default is parameter.empty:
+                        required.append(name)
+        self.names = tuple(names)
+        self.required = tuple(required)
+        self.accepts = frozenset(names) | ({self.rest} if self.rest else frozenset())
+        self.simple = not self.positional and self.rest is None and self.context is None
+
+    def complaints(self, given: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The required names that are missing in `given`, and those in it that are not taken."""
+        given = list(given)
+        missing = [name for name in self.required if name not in given]
+        unknown = [] if self.open else [name for name in given if name not in self.accepts]
+        return missing, unknown
+
+    def arguments(self, config: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """A resolved config as the positional and the named arguments of a call."""
+        named = dict(config)
+        args: list[Any] = []
+        extra = named.pop(self.rest, ()) if self.rest else ()
+        if self.rest is None or extra:
+            for name in self.positional:
+                if name not in named:
+                    break
+                args.append(named.pop(name))
+        args.extend(extra)
+        return args, named
+
+
+def context_parameter(handler: Handler) -> str | None:
+    """The name of the parameter in which a handler wants its `Context`, if it does."""
+    try:
+        signature = inspect.signature(handler)
+    except (ValueError, TypeError):
+        return None
+    return next((name for name, p in signature.parameters.items() if p.default is Context.here), None)
+
+
+def is_async(handler: Any) -> bool:
+    """Whether calling a handler gives something to be awaited or iterated asynchronously."""
+    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
+        return True
+    call = getattr(type(handler), "__call__", None)  # noqa: B004 - the class's own, to look at its flags
+    return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
+
+
+# --- Components -------------------------------------------------------------------------------------------------------
+
+
+class Absent:
+    """Stands for a slot that was not given, where `None` is a value."""
+
+    def __repr__(self) -> str:
+        return "<absent>"
+
+
+ABSENT: Final[Any] = Absent()
+
+SLOTS: Final = (
+    "start", "stop", "scope", "handlers", "pre", "post", "resolve", "doc", "tags", "enabled", "deadlines", "retry",
+    "schema", "instance_schema",
+)  # fmt: skip
+SHORTHANDS: Final = ("status", "suspend", "resume")  # slots that are entries of `handlers`
+
+
+PRE: Final = 0
+OWN: Final = 1
+POST: Final = 2
+
+
+class Phase(NamedTuple):
+    """One call of a handler, as part of what a signal means for one component."""
+
+    name: str
+    kind: int
+    handler: Any
+
+
+class Spec:
+    """Everything of a component but its config: shared by all definitions that one component function gives."""
+
+    __slots__ = (*SLOTS, "_parameters", "cache", "special")
+
+    def __init__(self, slots: Mapping[str, Any]) -> None:
+        self.start = slots.get("start", ABSENT)
+        self.stop = slots.get("stop")
+        self.scope = slots.get("scope")
+        self.handlers: dict[str, Handler] = dict(slots.get("handlers") or {})
+        self.pre = {signal: named(given) for signal, given in dict(slots.get("pre") or {}).items()}
+        self.post = {signal: named(given) for signal, given in dict(slots.get("post") or {}).items()}
+        self.resolve = slots.get("resolve")
+        self.doc = slots.get("doc")
+        self.tags = frozenset(slots.get("tags") or ())
+        self.enabled = slots.get("enabled", True)
+        self.deadlines = slots.get("deadlines")
+        self.retry = slots.get("retry")
+        self.schema = slots.get("schema")
+        self.instance_schema = slots.get("instance_schema")
+        self._parameters: Parameters | None = None
+        # What other rooms derive from a spec and want to keep: the engine's calls, the checks that passed.
+        self.cache: dict[Any, Any] = {}
+        for name in SHORTHANDS:
+            if slots.get(name) is not None:
+                self.handlers[name] = slots[name]
+        if self.scope is None and self.stop is None and is_generator(self.start):
+            self.scope, self.start = self.start, ABSENT
+        # Most components have nothing that takes a second look at each request; those that do are marked once, here.
+        self.special = bool(self.pre or self.post or self.resolve is not None or self.deadlines is not None)
+        self._complain()
+
+    def _complain(self) -> None:
+        what = None
+        if self.scope is not None and (self.start is not ABSENT or self.stop is not None):
+            what = "it has a scope, which is start and stop in one, and a start or stop beside it"
+        elif self.scope is None and self.start is ABSENT:
+            what = "it has neither a start nor a scope"
+        elif is_generator(self.start):
+            what = "its start is a generator function, which is start and stop in one, and there is a stop beside it"
+        elif self.scope is not None and not callable(self.scope):
+            what = f"its scope is {self.scope!r}, which cannot be called"
+        elif not isinstance(self.enabled, bool | Ref | LocalRef):
+            what = f"enabled is {self.enabled!r}, neither a bool nor a reference to a constant"
+        if what is None:
+            for place, handler in self.all_handlers():
+                if not callable(handler):
+                    what = f"its {place} handler is {handler!r}, which cannot be called"
+        if what is not None:
+            raise BadComponent([Problem(BadComponent, f"A component does not fit together: {what}.", hint=_FORMS)])
+
+    def all_handlers(self) -> Iterable[tuple[str, Any]]:
+        """Every handler but start and scope, with the path of its slot."""
+        if self.stop is not None:
+            yield "stop", self.stop
+        for name, handler in self.handlers.items():
+            yield name, handler
+        if self.resolve is not None:
+            yield "resolve", self.resolve
+        for slot, table in (("pre", self.pre), ("post", self.post)):
+            for signal, by_name in table.items():
+                for name, handler in by_name.items():
+                    yield f"{slot}.{signal}.{name}", handler
+
+    @property
+    def is_value(self) -> bool:
+        """Whether start is no handler but the instance itself."""
+        return self.scope is None and not callable(self.start)
+
+    @property
+    def parameters(self) -> Parameters:
+        """What start takes."""
+        if self._parameters is None:
+            self._parameters = Parameters(_nothing if self.is_value else self.target)
+        return self._parameters
+
+    @property
+    def target(self) -> Handler:
+        """The callable that gets the config."""
+        return cast(Handler, self.scope if self.scope is not None else self.start)
+
+    def takes(self, signal: str) -> bool:
+        """Whether there is a handler of any kind for a signal."""
+        if signal == "start":
+            return True
+        if signal == "stop":
+            return self.stop is not None or self.scope is not None or signal in self.pre or signal in self.post
+        return signal in self.handlers or signal in self.pre or signal in self.post
+
+    def phases(self, signal: str) -> tuple[Phase, ...]:
+        """The calls that a signal means for this component, in order: pre handlers, its own, resolve, post handlers."""
+        pre = [Phase(f"pre {signal}: {name}", PRE, handler) for name, handler in self.pre.get(signal, {}).items()]
+        post = [Phase(f"post {signal}: {name}", POST, handler) for name, handler in self.post.get(signal, {}).items()]
+        own = {"start": self.start, "stop": self.stop}.get(signal, self.handlers.get(signal))
+        resolve = [Phase("resolve", POST, self.resolve)] if signal == "start" and self.resolve is not None else []
+        return (*pre, Phase(signal, OWN, own), *resolve, *post)
+
+    def slots(self) -> dict[str, Any]:
+        """All slots by name, as `Spec` takes them."""
+        return {name: getattr(self, name) for name in SLOTS}
+
+    def same(self, other: Spec) -> bool:
+        """Whether all slots are equal."""
+        if self is other:
+            return True
+        return all(refs.same(_comparable(getattr(self, n)), _comparable(getattr(other, n))) for n in SLOTS)
+
+
+_FORMS: Final = (
+    "Give it start (and stop where there is something to stop), or scope: a generator function or a context manager."
+)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _comparable(value: Any) -> Any:
+    # A bound method is a new object every time it is looked up; the function and the object it is bound to are not.
+    if inspect.ismethod(value):
+        return (value.__func__, Opaque(value.__self__))
+    if isinstance(value, Constructed):
+        return ("constructed", value.__wrapped__)
+    if isinstance(value, Mapping):
+        return {k: _comparable(v) for k, v in value.items()}
+    return value
+
+
+def is_generator(target: Any) -> bool:
+    """Whether a callable is a generator function, sync or async."""
+    return inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)
+
+
+def named(given: NamedHandlers) -> dict[str, Handler]:
+    """One or several pre or post handlers by name; those without a name of their own are numbered."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    handlers: list[Handler] = [given] if callable(given) else list(given)
+    found: dict[str, Handler] = {}
+    for handler in handlers:
+        add_named(found, handler, None)
+    return found
+
+
+def add_named(found: dict[str, Handler], handler: Handler, name: str | None) -> None:
+    """Add one handler under `name`, or a name made from the function's own."""
+    own = getattr(handler, "__name__", "_")
+    base = name or ("handler" if own in ("_", "<lambda>") else own)
+    unique, number = base, 2
+    while name is None and unique in found:
+        unique, number = f"{base}-{number}", number + 1
+    found[unique] = handler
+
+
+class Constructed:
+    """The start of a component that is a class: make the object, call its `start`, give the object."""
+
+    __slots__ = ("__dict__", "__wrapped__")
+
+    def __init__(self, cls: type[Any]) -> None:
+        self.__wrapped__ = cls
+        self.__name__ = cls.__name__
+        self.__qualname__ = cls.__qualname__
+        self.__module__ = cls.__module__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        instance = self.__wrapped__(*args, **kwargs)
+        instance.start()
+        return instance
+
+
+class ConstructedAsync(Constructed):
+    """The same for a class whose `start` is a coroutine function."""
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        instance = self.__wrapped__(*args, **kwargs)
+        await instance.start()
+        return instance
+
+
+class Component(Generic[T_co]):
+    """The definition of one component: data, with no effects of its own.
+
+    Parameters:
+        start: a callable that gets the config as its arguments and returns the instance; or any other value, which is then
+            the instance itself.
+        stop: gets the instance.
+        scope: start and stop in one: a generator function, or a callable that gives a context manager.
+        config: the arguments of start (or scope), by name. May hold references at any depth.
+        handlers: handlers of further signals, by the signal's name. `status`, `suspend` and `resume` can be given directly.
+        pre: handlers to be called before a signal's own, by signal: a callable, several, or several by name.
+        post: the same for after.
+        resolve: makes of the instance what others see of it.
+        doc: a description.
+        tags: any strings.
+        enabled: a bool, or a reference to a constant that is one.
+        deadlines: seconds that a handler may take: for all signals, or by signal.
+        retry: reserved for retries of start.
+        schema: reserved for checking the config.
+        instance_schema: reserved for checking the instance.
+
+    Raises:
+        BadComponent: the slots do not fit together.
+        BadArguments: the config is not a mapping, or holds what cannot be part of a definition.
+
+    Example:
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> pool = Component(start=ThreadPoolExecutor, stop=ThreadPoolExecutor.shutdown, config={"max_workers": 4})
+        >>> pool.config
+        {'max_workers': 4}
+    """
+
+    __slots__ = ("_bound", "_code", "_config", "_instruction", "_shape", "_spec")
+
+    _spec: Spec
+    _config: dict[str, Any]
+    _shape: int
+    _bound: bool  # whether the config was checked against the parameters when it was given
+    _code: CodeType | Site | None
+    _instruction: int
+
+    def __init__(
+        self,
+        start: Callable[..., T_co] | Any = ABSENT,
+        stop: Handler | None = None,
+        *,
+        scope: Handler | None = None,
+        config: Mapping[str, Any] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        status: Handler | None = None,
+        suspend: Handler | None = None,
+        resume: Handler | None = None,
+        pre: Mapping[str, NamedHandlers] | None = None,
+        post: Mapping[str, NamedHandlers] | None = None,
+        resolve: Handler | None = None,
+        doc: str | None = None,
+        tags: Iterable[str] = (),
+        enabled: Any = True,
+        deadlines: float | Mapping[str, float] | None = None,
+        retry: Any = None,
+        schema: Any = None,
+        instance_schema: Any = None,
+    ) -> None:
+        slots = dict(locals())
+        del slots["self"], slots["config"]
+        if not callable(start) and start is not ABSENT:
+            slots["start"] = freeze_value(start)
+        frame = sys._getframe(1)
+        self._spec = Spec(slots)
+        self._code, self._instruction = frame.f_code, frame.f_lasti
+        if config is not None and not isinstance(config, Mapping):
+            raise BadArguments([Problem(BadArguments, f"config is {config!r}, not a mapping.", site=self.site)])
+        self._config, self._shape = freeze_config(dict(config or {}), self)
+        self._bound = False
+
+    @property
+    def start(self) -> Any:
+        """The start slot; `None` where the component has a scope."""
+        return None if self._spec.start is ABSENT else refs.copied(self._spec.start)
+
+    @property
+    def stop(self) -> Handler | None:
+        """The stop slot."""
+        return cast("Handler | None", self._spec.stop)
+
+    @property
+    def scope(self) -> Handler | None:
+        """The scope slot: start and stop in one."""
+        return cast("Handler | None", self._spec.scope)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """A copy of the config, references and all."""
+        return cast("dict[str, Any]", refs.copied(self._config))
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """Handlers of the signals other than start and stop."""
+        return dict(self._spec.handlers)
+
+    @property
+    def pre(self) -> dict[str, dict[str, Handler]]:
+        """Pre handlers by signal and name."""
+        return {signal: dict(by_name) for signal, by_name in self._spec.pre.items()}
+
+    @property
+    def post(self) -> dict[str, dict[str, Handler]]:
+        """Post handlers by signal and name."""
+        return {signal: dict(by_name) for signal, by_name in self._spec.post.items()}
+
+    @property
+    def resolve(self) -> Handler | None:
+        """Makes of the instance what others see of it."""
+        return cast("Handler | None", self._spec.resolve)
+
+    @property
+    def doc(self) -> str | None:
+        """The description: given, or the docstring of what starts the component."""
+        return cast("str | None", self._spec.doc)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The component's tags."""
+        return self._spec.tags
+
+    @property
+    def enabled(self) -> Any:
+        """A bool, or a reference to a constant."""
+        return self._spec.enabled
+
+    @property
+    def deadlines(self) -> float | Mapping[str, float] | None:
+        """Seconds that a handler may take."""
+        return cast("float | Mapping[str, float] | None", self._spec.deadlines)
+
+    @property
+    def retry(self) -> Any:
+        """Reserved for retries of start."""
+        return self._spec.retry
+
+    @property
+    def schema(self) -> Any:
+        """Reserved for checking the config."""
+        return self._spec.schema
+
+    @property
+    def instance_schema(self) -> Any:
+        """Reserved for checking the instance."""
+        return self._spec.instance_schema
+
+    @property
+    def site(self) -> Site | None:
+        """Where the definition was written, as far as it is known. Never counts in a comparison."""
+        code = self._code
+        return site_of(code, self._instruction) if isinstance(code, CodeType) else code
+
+    def replace(self, **slots: Any) -> Component[T_co]:
+        """The same definition with some slots given anew.
+
+        Parameters:
+            slots: as for `Component`; `config` replaces the whole config.
+
+        Returns:
+            A new definition.
+
+        Raises:
+            TypeError: there is no such slot.
+            BadComponent: the slots do not fit together.
+
+        Example:
+            >>> Component(dict, config={"a": 1}).replace(config={"b": 2}).config
+            {'b': 2}
+        """
+        known = (*SLOTS, *SHORTHANDS, "config")
+        for name in slots:
+            if name not in known:
+                raise TypeError(f"a component has no slot {name!r}. {_text.hint_near(name, known, what='slot')}")
+        config = slots.pop("config", ABSENT)
+        changed: Component[T_co] = object.__new__(type(self))
+        changed._code, changed._instruction = self._code, self._instruction
+        if "start" in slots and not callable(slots["start"]):
+            slots["start"] = freeze_value(slots["start"])
+        changed._spec = Spec({**self._spec.slots(), **slots}) if slots else self._spec
+        if config is ABSENT:
+            changed._config, changed._shape = self._config, self._shape
+            changed._bound = self._bound and changed._spec.target is self._spec.target
+        else:
+            changed._config, changed._shape = freeze_config(dict(config), changed)
+            changed._bound = False
+        return changed
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Component):
+            return NotImplemented
+        return self is other or (refs.same(self._config, other._config) and self._spec.same(other._spec))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        spec = self._spec
+        what = repr(spec.start) if spec.is_value else name_of(spec.target)
+        shown = refs.masked(self._config, lambda reference: reference)
+        return f"<Component {what}({', '.join(f'{k}={v!r}' for k, v in shown.items())})>"
+
+
+def made(spec: Spec, config: dict[str, Any], shape: int, code: CodeType | None, instruction: int) -> Component[Any]:
+    """A component from parts that have been checked; for the component functions, which are called very often."""
+    new: Component[Any] = object.__new__(Component)
+    new._spec = spec
+    new._config = config
+    new._shape = shape
+    new._bound = True
+    new._code = code
+    new._instruction = instruction
+    return new
+
+
+class Constant:
+    """Anything in a group that is not a component."""
+
+    __slots__ = ("_shape", "_value")
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+        self._shape = refs.shape_of(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and refs.same(self._value, other._value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Constant {refs.masked(self._value, lambda reference: reference)!r}>"
+
+
+Node = Component[Any] | Constant
+
+
+class Definition:
+    """A whole system as data.
+
+    Parameters:
+        groups: nodes by group and name, in the order as written. Never changed in place.
+        signals: the signal table, by name.
+        deadlines: seconds that a handler may take: for all signals, or by signal.
+        name: the system's name.
+    """
+
+    __slots__ = ("cache", "deadlines", "groups", "name", "signals")
+
+    def __init__(
+        self,
+        groups: dict[str, dict[str, Node]],
+        signals: Mapping[str, Signal],
+        deadlines: float | Mapping[str, float] | None,
+        name: str | None,
+    ) -> None:
+        self.groups, self.signals, self.deadlines, self.name = groups, signals, deadlines, name
+        self.cache: dict[str, Any] = {}  # what is derived from it: the graph, the problems
+
+    def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:
+        """The same system with other groups."""
+        return Definition(groups, self.signals, self.deadlines, self.name)
+
+
+# --- Freezing, with problems that know their place --------------------------------------------------------------------
+
+
+def refuse(value: Any) -> tuple[str, str] | None:
+    """Why a leaf cannot be part of a config or constant, and what to do; `None` for most."""
+    if isinstance(value, Component):
+        return (
+            "the definition of a component stands inside an argument, where nothing would start it",
+            "Give it a name in a group of the system, and refer to it here with ref(...) or local_ref(...).",
+        )
+    if isinstance(value, Unfinished):
+        return (
+            f"{value!r} stands inside an argument and was not called",
+            "Call it in a group of the system and refer to it; or write opaque(...) to hand on the function itself.",
+        )
+    if isinstance(value, Context):
+        return ("Context.here is the default of a parameter, not an argument", "Leave the argument out.")
+    return None
+
+
+class Unfinished:
+    """What looks like a component and is none yet: a component function that was not called."""
+
+    __slots__ = ()
+
+
+def freeze_config(config: dict[str, Any], component: Component[Any]) -> tuple[dict[str, Any], int]:
+    """A private copy of a config, and its shape.
+
+    Raises:
+        BadArguments: something in it cannot be part of a definition.
+    """
+    try:
+        return frozen_config(config)
+    except Unfit as unfit:
+        raise unfit_problem(unfit, component.site) from None
+
+
+def frozen_config(config: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Freeze a config that is already a private dict, in place.
+
+    Raises:
+        Unfit: something in it cannot be part of a definition.
+    """
+    shape = ATOMS
+    for name, value in config.items():
+        kind = type(value)
+        if kind in refs.PLAIN_ATOMS:
+            continue
+        if kind is Ref:
+            shape = shape or FLAT
+        else:
+            if type(name) is not str:
+                raise Unfit((), f"the config has the key {name!r}, and parameters have names", "Use strings as keys.")
+            config[name] = value = refs.freeze(value, refuse, (name,))
+            if not refs.is_atomic(value):
+                shape = NESTED
+    return config, shape
+
+
+def freeze_value(value: Any) -> Any:
+    """A private copy of a value that is to be an instance."""
+    try:
+        frozen = refs.freeze(value, refuse)
+    except Unfit as unfit:
+        raise unfit_problem(unfit, None) from None
+    if any(isinstance(leaf, Ref | LocalRef) for _, leaf in refs.walk(frozen)):
+        what = "A start that is just a value cannot hold references."
+        raise BadComponent([Problem(BadComponent, what, hint="Put the value into the group as a constant.")])
+    return frozen
+
+
+def unfit_problem(unfit: Unfit, site: Site | None) -> DefinitionError:
+    """The error for something that cannot be part of a definition."""
+    where = f"In the argument {_text.dotted(unfit.path)}: " if unfit.path else ""
+    return BadArguments([Problem(BadArguments, f"{where}{unfit.what}.", site=site, hint=unfit.hint)])
+
+
+def site_of(code: CodeType, instruction: int) -> Site:
+    """File and line of an instruction: worked out only when somebody asks, because it is slow."""
+    line = code.co_firstlineno
+    for begin, end, number in code.co_lines():
+        if begin <= instruction < end and number is not None:
+            line = number
+    return Site(code.co_filename, line)
+
+
+# --- Ids and paths ----------------------------------------------------------------------------------------------------
+
+
+def parse_path(path: tuple[Any, ...], what: str, numbers_from: int = 2) -> Path:
+    """The parts of a path that is given as one dotted text, or spelled out.
+
+    Raises:
+        BadId: it is neither.
+    """
+    if len(path) == 1 and type(path[0]) is str:
+        text = path[0]
+        if '"' not in text:
+            parts = tuple(text.split("."))
+            if "" not in parts:
+                return parts
+        try:
+            return _text.split_dotted(text)
+        except ValueError as error:
+            raise bad_id(f"{what} {text!r} cannot be read: {error}.") from None
+    if len(path) == 1 and isinstance(path[0], tuple):
+        path = path[0]
+    for i, part in enumerate(path):
+        if not (isinstance(part, str) and part) and not (type(part) is int and i >= numbers_from):
+            raise bad_id(f"{what} with the part {part!r}: names come first, then names and numbers.")
+    if not path:
+        raise bad_id(f"{what} without a path.")
+    return path
+
+
+def bad_id(what: str) -> BadId:
+    """The error for a path or an id of the wrong form."""
+    hint = 'Write "group.name", "group.name.inside.0", or the parts one by one: "group", "name", "inside", 0.'
+    return BadId([Problem(BadId, what, hint=hint)])
+
+
+def parse_id(given: str | Id | tuple[str, str], what: str = "An id") -> Id:
+    """An id from its text or parts.
+
+    Raises:
+        BadId: it is not of that form.
+    """
+    if type(given) is Id:
+        return given
+    parts = parse_path((given,), what)
+    if len(parts) != 2:
+        raise bad_id(f"{what} {_text.dotted(parts)!r} has {len(parts)} part{'s' * (len(parts) != 1)}, not two.")
+    return Id(str(parts[0]), str(parts[1]))

@@ -1,0 +1,465 @@
+"""Reference kinds, the other marks that a config may hold, and how both are found and replaced in nested data.
+
+Data that went through `freeze` is called frozen: its containers are private copies that nobody changes. `thaw` hands out
+fresh containers with every mark replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from .. import _text
+
+T = TypeVar("T")
+PathPart = str | int
+Path = tuple[PathPart, ...]
+
+DEEPEST: Final = 200
+
+# How much work a frozen value is. The order matters: a container's shape is the greatest of its parts'.
+ATOMS: Final = 0  # may be handed out as it is
+FLAT: Final = 1  # a config whose references all stand at the top
+NESTED: Final = 2  # has containers or marks that have to be replaced
+
+
+class Ref:
+    """A reference to a component, to something inside one, or to a whole group. Made by `ref`."""
+
+    __slots__ = ("id", "optional", "path")
+
+    def __init__(self, path: Path, optional: bool = False) -> None:
+        self.path = path
+        self.id = path[:2]
+        self.optional = optional
+
+    @property
+    def rest(self) -> Path:
+        """What is to be reached inside the instance."""
+        return self.path[2:]
+
+    def __repr__(self) -> str:
+        return f"ref({_text.dotted(self.path)!r}{', optional=True' if self.optional else ''})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and same(self.path, other.path) and self.optional == other.optional
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.optional))
+
+
+class LocalRef:
+    """A reference within the component's own group. Made by `local_ref`."""
+
+    __slots__ = ("optional", "path")
+
+    def __init__(self, path: Path, optional: bool = False) -> None:
+        self.path = path
+        self.optional = optional
+
+    def at(self, group: str) -> Ref:
+        """The same reference as seen from outside the group."""
+        return Ref((group, *self.path), self.optional)
+
+    def __repr__(self) -> str:
+        return f"local_ref({_text.dotted(self.path)!r}{', optional=True' if self.optional else ''})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and same(self.path, other.path) and self.optional == other.optional
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.optional))
+
+
+class Build:
+    """An object to be made of resolved parts. Made by `build`."""
+
+    __slots__ = ("args", "kwargs", "target")
+
+    def __init__(self, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.target, self.args, self.kwargs = target, args, kwargs
+
+    def __repr__(self) -> str:
+        parts = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.kwargs.items()]
+        return f"build({', '.join([name_of(self.target), *parts])})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Build) and same(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Opaque:
+    """A value that is handed on as it is and never searched. Made by `opaque`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"opaque({self.value!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Opaque) and same(self.value, other.value)
+
+    def __hash__(self) -> int:
+        return hash((Opaque, id(self.value)))
+
+
+class Secret(Generic[T]):
+    """A value that is never shown. A handler gets the value itself.
+
+    Parameters:
+        value: what is to be kept out of every text that Mainspring makes.
+
+    Example:
+        >>> Secret("hunter2")
+        Secret('***')
+        >>> Secret("hunter2").reveal()
+        'hunter2'
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """The value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and same(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash(Secret)
+
+
+class Required:
+    """The type of `required`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "required"
+
+    def __reduce__(self) -> str:
+        return "required"
+
+
+required: Any = Required()
+"""Stands in a config for a value that is to be given later, by an override. Starting without it is an error."""
+
+MASKED: Final = Secret("***")
+
+
+def name_of(target: Any) -> str:
+    """The name by which a person knows a callable."""
+    return getattr(target, "__qualname__", None) or getattr(target, "__name__", None) or repr(target)
+
+
+# --- Making frozen data -----------------------------------------------------------------------------------------------
+
+_ATOMIC: Final = frozenset({str, int, float, bool, type(None), bytes, complex, Ref, LocalRef, Required})
+PLAIN_ATOMS: Final = frozenset({str, int, float, bool, type(None), bytes, complex})
+_CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
+
+
+class Unfit(Exception):
+    """A value cannot be part of a definition. Holds where, and why; becomes a problem where the component is known."""
+
+    def __init__(self, path: Path, what: str, hint: str) -> None:
+        self.path, self.what, self.hint = path, what, hint
+        super().__init__(what)
+
+
+def freeze(value: Any, refuse: Callable[[Any], tuple[str, str] | None], path: Path = ()) -> Any:
+    """A private copy of nested data: containers are copied, everything else stays the object it is.
+
+    Parameters:
+        value: any nested data.
+        refuse: says of a leaf what is wrong with it and what to do, or `None`.
+        path: where `value` stands; for errors.
+
+    Raises:
+        Unfit: where `refuse` says so, where data is nested too deep, or where a reference stands in a container that
+            cannot be rebuilt.
+    """
+    kind = type(value)
+    if kind in _ATOMIC or kind is Opaque:
+        return value
+    if len(path) > DEEPEST:
+        raise Unfit(
+            path[:3], f"data nested more than {DEEPEST} levels deep, or that contains itself", "Use opaque(...)."
+        )
+    if kind is dict:
+        return {k: freeze(v, refuse, (*path, k)) for k, v in value.items()}
+    if kind is list:
+        return [freeze(v, refuse, (*path, i)) for i, v in enumerate(value)]
+    if kind is tuple:
+        return tuple(freeze(v, refuse, (*path, i)) for i, v in enumerate(value))
+    if kind is set or kind is frozenset:
+        return kind(freeze(v, refuse, (*path, "*")) for v in value)
+    if kind is Build:
+        args = tuple(freeze(v, refuse, (*path, i)) for i, v in enumerate(value.args))
+        return Build(value.target, args, {k: freeze(v, refuse, (*path, k)) for k, v in value.kwargs.items()})
+    if kind is Secret:
+        return Secret(freeze(value.reveal(), refuse, path))
+    complaint = refuse(value)
+    if complaint is not None:
+        raise Unfit(path, *complaint)
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make(freeze(v, refuse, (*path, k)) for k, v in zip(value._fields, value, strict=True))
+    if isinstance(value, dict | list | tuple | set | frozenset) and _holds_marks(value):
+        raise Unfit(
+            path,
+            f"a reference inside a {kind.__name__}, which Mainspring does not search",
+            f"Use a plain dict, list, tuple or set, or build({kind.__name__}, ...).",
+        )
+    return value
+
+
+def _holds_marks(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, Ref | LocalRef | Required):
+        return True
+    if depth > DEEPEST:
+        return False
+    if isinstance(value, Mapping):
+        return any(_holds_marks(v, depth + 1) for v in value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(_holds_marks(v, depth + 1) for v in value)
+    return False
+
+
+def shape_of(value: Any) -> int:
+    """`ATOMS` where frozen data may be handed out as it is, `NESTED` where it has to be thawed."""
+    return ATOMS if is_atomic(value) else NESTED
+
+
+def is_atomic(value: Any) -> bool:
+    """Whether frozen data holds no container, no reference and no other mark."""
+    kind = type(value)
+    if kind in PLAIN_ATOMS:
+        return True
+    if kind in _ATOMIC or kind in _CONTAINERS or kind is Build or kind is Opaque or kind is Secret:
+        return False
+    return not (isinstance(value, tuple) and hasattr(value, "_make"))
+
+
+# --- Looking through frozen data --------------------------------------------------------------------------------------
+
+
+def children(value: Any) -> Iterator[tuple[PathPart, Any]]:
+    """The parts of one frozen value, each with the path part that leads to it."""
+    kind = type(value)
+    if kind is dict:
+        yield from value.items()
+    elif kind is list or kind is tuple:
+        yield from enumerate(value)
+    elif kind is set or kind is frozenset:
+        yield from (("*", v) for v in value)
+    elif kind is Build:
+        yield from enumerate(value.args)
+        yield from value.kwargs.items()
+    elif isinstance(value, tuple) and hasattr(value, "_make"):
+        yield from zip(value._fields, value, strict=True)  # type: ignore[attr-defined]
+    elif kind is Secret:
+        yield from children(value.reveal())
+
+
+def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every leaf of frozen data with its path, in the order as written; marks and unknown objects are leaves."""
+    empty = True
+    for part, child in children(value):
+        empty = False
+        yield from walk(child, (*path, part))
+    if empty:
+        yield path, value.reveal() if type(value) is Secret else value
+
+
+def thaw(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
+    """Fresh data: every container new, every reference replaced by what `lookup` gives, every other mark by its value."""
+    kind = type(value)
+    if kind in PLAIN_ATOMS:
+        return value
+    if kind is Ref or kind is LocalRef:
+        return lookup(value)
+    if kind is dict:
+        return {k: thaw(v, lookup) for k, v in value.items()}
+    if kind is list:
+        return [thaw(v, lookup) for v in value]
+    if kind is tuple:
+        return tuple([thaw(v, lookup) for v in value])
+    if kind is set or kind is frozenset:
+        return kind([thaw(v, lookup) for v in value])
+    if kind is Secret:
+        return thaw(value.reveal(), lookup)
+    if kind is Opaque:
+        return value.value
+    if kind is Build:
+        return value.target(
+            *[thaw(v, lookup) for v in value.args], **{k: thaw(v, lookup) for k, v in value.kwargs.items()}
+        )
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make([thaw(v, lookup) for v in value])
+    return value
+
+
+def copied(value: Any) -> Any:
+    """The same frozen data in containers of its own, marks and all: safe to give to a user."""
+    kind = type(value)
+    if kind is dict:
+        return {k: copied(v) for k, v in value.items()}
+    if kind is list:
+        return [copied(v) for v in value]
+    if kind is tuple:
+        return tuple([copied(v) for v in value])
+    if kind is set or kind is frozenset:
+        return kind([copied(v) for v in value])
+    if kind is Build:
+        return Build(value.target, copied(value.args), copied(value.kwargs))
+    if kind is Secret:
+        return Secret(copied(value.reveal()))
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make([copied(v) for v in value])
+    return value
+
+
+def masked(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
+    """Like `thaw`, for showing: secrets stay hidden, and nothing is built."""
+    kind = type(value)
+    if kind is Secret:
+        return MASKED
+    if kind is Ref or kind is LocalRef:
+        return lookup(value)
+    if kind is dict:
+        return {k: masked(v, lookup) for k, v in value.items()}
+    if kind is list:
+        return [masked(v, lookup) for v in value]
+    if kind is tuple:
+        return tuple([masked(v, lookup) for v in value])
+    if kind is set or kind is frozenset:
+        return kind([masked(v, lookup) for v in value])
+    if kind is Build:
+        return Build(value.target, masked(value.args, lookup), masked(value.kwargs, lookup))
+    if kind is Opaque:
+        return value.value
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make([masked(v, lookup) for v in value])
+    return value
+
+
+# --- Reaching in ------------------------------------------------------------------------------------------------------
+
+
+class Unreachable(LookupError):
+    """A path leads nowhere. Holds how far it led, and what there is at that place."""
+
+    def __init__(self, reached: Path, part: PathPart, found: Any, candidates: list[str]) -> None:
+        self.reached, self.part, self.found, self.candidates = reached, part, found, candidates
+        super().__init__(part)
+
+    def __str__(self) -> str:
+        where = f"at {_text.dotted(self.reached)} " if self.reached else ""
+        there = f"{where}there is {_article(self.found)}, which has no {_text.quote(self.part)}"
+        return f"{there}. {_text.hint_near(str(self.part), self.candidates, what='part of it that has a name')}"
+
+
+def _article(value: Any) -> str:
+    name = "None" if value is None else type(value).__name__
+    return name if value is None else f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def step_into(value: Any, part: PathPart) -> Any:
+    """One step: by item into mappings and sequences, by attribute into anything else.
+
+    Raises:
+        LookupError, AttributeError: there is nothing of that name.
+    """
+    if isinstance(value, Mapping):
+        if part in value:
+            return value[part]
+        return value[int(part)]  # a path that was written as text has only strings; a key may be a number
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        try:
+            return value[int(part)]
+        except ValueError:
+            if isinstance(value, tuple) and hasattr(value, "_make"):
+                return getattr(value, str(part))
+            raise
+    return getattr(value, str(part))
+
+
+def names_in(value: Any) -> list[str]:
+    """What `step_into` would find in a value."""
+    if isinstance(value, Mapping):
+        return [str(key) for key in value]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [str(i) for i in range(len(value))]
+    return [name for name in dir(value) if not name.startswith("_")]
+
+
+def reach(value: Any, path: Path) -> Any:
+    """Follow `path` into `value`.
+
+    Raises:
+        Unreachable: a part of the path names nothing.
+    """
+    for i, part in enumerate(path):
+        try:
+            value = step_into(value, part)
+        except (LookupError, AttributeError, ValueError, TypeError):
+            raise Unreachable(path[:i], part, value, names_in(value)) from None
+    return value
+
+
+# --- Comparing --------------------------------------------------------------------------------------------------------
+
+# Unknown objects are compared by identity, because nobody can know what their == means or costs. These are known:
+# immutable values of the standard library, named by module so that none of them has to be imported.
+_VALUE_MODULES: Final = frozenset(
+    {"datetime", "decimal", "fractions", "pathlib", "pathlib._local", "uuid", "ipaddress", "zoneinfo", "re"}
+)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two pieces of frozen data are equal: type-strict, containers by content, unknown objects by identity."""
+    if a is b:
+        return True
+    kind = type(a)
+    if kind is not type(b):
+        return False
+    if kind in PLAIN_ATOMS:
+        return bool(a == b or (a != a and b != b))
+    if kind is dict:
+        return _typed(a) == _typed(b) and all(same(v, b[k]) for k, v in a.items())
+    if kind is list or kind is tuple:
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if kind is set or kind is frozenset:
+        return _typed(a) == _typed(b)
+    if kind is Ref or kind is LocalRef or kind is Opaque or kind is Secret:
+        return bool(a == b)
+    if kind is Build:
+        return a.target is b.target and same(a.args, b.args) and same(a.kwargs, b.kwargs)
+    if isinstance(a, tuple) and hasattr(a, "_make"):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if kind.__module__ in _VALUE_MODULES:
+        return bool(a == b)
+    return False
+
+
+def _typed(keys: Any) -> set[tuple[type, Any]]:
+    return {(type(key), key) for key in keys}
+
+
+def unwrapped(value: Any) -> Any:
+    """What stands behind a secret or an opaque mark."""
+    while type(value) is Secret or type(value) is Opaque:
+        value = value.reveal() if type(value) is Secret else value.value
+    return value

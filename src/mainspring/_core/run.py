@@ -1,0 +1,366 @@
+"""The run machine: what may begin now, and what follows from a success, a failure, a deadline, a cancellation.
+
+It has no effects: no clock, no threads, no handlers. A driver asks `begin` what to do next, does it, and says what came of
+it; the time goes in as a number. Every rule of a run is here, and only here, so that all drivers behave alike.
+
+    driver                              machine
+      begin(now)            ──────────>   a node to call, WAIT or DONE
+      succeeded / failed    ──────────>
+      cancelled / abandoned ──────────>
+      overdue(now)          ──────────>   nodes to be cancelled or given up on
+      interrupt()           ──────────>
+      cancels()             ──────────>   nodes in flight that are to be cancelled
+
+A request is a list of stages, each of which sends one signal. A start that fails inserts a stage of its own: the roll-back.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from typing import Final, Literal, NamedTuple
+
+from .model import CODE, OWN, POST, PRE, STOP, Signal, State
+from .plan import Plan
+
+WAIT: Final = -1
+DONE: Final = -2
+
+RUNNING: Final = CODE[State.RUNNING]
+STOPPED: Final = CODE[State.STOPPED]
+FAILED: Final = CODE[State.FAILED]
+ABANDONED: Final = CODE[State.ABANDONED]
+
+OnFailure = Literal["rollback", "keep"]
+
+
+class Failed(NamedTuple):
+    """A call that failed: which node, sending which signal, in which call, with what."""
+
+    node: int
+    signal: str
+    handler: str
+    error: BaseException
+
+
+class Change(NamedTuple):
+    """A change of state: which node, from which state to which, when, and the signal that brought it."""
+
+    node: int
+    old: int
+    new: int
+    at: float
+    signal: str
+
+
+class Machine:
+    """One request, from its first step to its last.
+
+    Parameters:
+        stages: the plans, to be run one after the other.
+        states: a code for each node's state; changed in place.
+        held: for each node whether it holds something that has to be stopped; changed in place.
+        on_failure: whether a failed start stops what this request had started, or keeps it.
+        limit: how many calls may be in flight.
+        watch: whether to record changes of state for observers.
+    """
+
+    __slots__ = (
+        "_after", "_applies", "_began_all", "_continuing", "_due", "_during", "_halting", "_members", "_ready", "_sign",
+        "_stages", "_started", "_then", "_troubled", "_waits", "began", "changes", "deadlines", "ended", "failures",
+        "flight", "held", "interrupted", "limit", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row",
+        "skipped", "states", "to_cancel", "touched", "watch",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        stages: Sequence[Plan],
+        states: bytearray,
+        held: bytearray,
+        *,
+        on_failure: OnFailure = "rollback",
+        limit: int = 1,
+        watch: bool = False,
+    ) -> None:
+        self._stages = list(stages)
+        self.states = states
+        self.held = held
+        self.on_failure = on_failure
+        self.limit = limit
+        self.watch = watch
+        self.changes: list[Change] = []
+        self.failures: list[Failed] = []
+        self.interrupted = False
+        self.rolled_back: set[int] = set()
+        self.skipped: dict[int, str] = {}
+        self.touched: set[str] = set()
+        zeros = bytes(8 * len(states))
+        self.began = array("d", zeros)  # seconds on the driver's clock; 0.0 for what did not begin
+        self.ended = array("d", zeros)
+        self.origin = 0.0  # when the request began, on the same clock
+        self._started: list[int] | None = None
+        self._enter(self._stages.pop(0))
+
+    def _enter(self, plan: Plan) -> None:
+        row = plan.row
+        self.plan, self.row = plan, row
+        self.touched.add(row.name)
+        self.phases, self.deadlines = plan.phases, plan.deadlines
+        self.phase: dict[int, int] = {}
+        self.flight: dict[int, bool] = {}  # in flight, and whether it has been told to give up
+        self.to_cancel: list[int] = []
+        self._due: dict[int, float] = {}
+        self._continuing: list[int] = []
+        self._halting = False
+        self._troubled = False
+        self._applies = row.applies
+        self._during = -1 if row.during is None else CODE[row.during]
+        self._after = -1 if row.after is None else CODE[row.after]
+        self._then = plan.then
+        self._sign = 1 if row.dependencies_first else -1
+        self._waits = plan.waits()
+        sign = self._sign
+        waits = self._waits
+        self._ready = [sign * i for i in plan.members if not waits[i]]
+        if sign < 0:
+            heapify(self._ready)
+        if row.opens:
+            self._started = []
+
+    # --- what to do next ---
+
+    def begin(self, now: float) -> int:
+        """The next node to call, in its call number `phase.get(node, 0)`; `WAIT` for news; or `DONE`."""
+        states = self.states
+        while True:
+            if self._continuing:
+                node = self._continuing.pop()
+                self._arm(node, now)
+                return node
+            ready = self._ready
+            if ready and not self._halting and len(self.flight) < self.limit:
+                node = heappop(ready) * self._sign
+                if not self._applies[states[node]] or self._is_passed_over(node):
+                    self._release(node)
+                    continue
+                self.flight[node] = False
+                self.began[node] = now
+                if self._during >= 0:
+                    if self.watch:
+                        self._record(node, self._during, now)
+                    states[node] = self._during
+                if self.deadlines:
+                    self._arm(node, now)
+                return node
+            if self.flight:
+                return WAIT
+            if not self._next_stage():
+                return DONE
+
+    def _is_passed_over(self, node: int) -> bool:
+        row, plan = self.row, self.plan
+        if plan.through and node in plan.through:
+            return True
+        if row.needs_running:
+            if self._troubled and (cause := self._cause(node)) is not None:
+                self.skipped[node] = cause
+                return True
+            return False
+        if row.closes:
+            return not self.held[node]
+        return not plan.takes_part(node)
+
+    def _cause(self, node: int) -> str | None:
+        for j in self.plan.graph.needs[node]:
+            if self.states[j] != self._after:
+                ids = self.plan.graph.ids
+                return f"it needs {ids[j]}, which {'failed' if self.states[j] == FAILED else 'was not reached'}"
+        return None
+
+    def _release(self, node: int) -> None:
+        if self.states[node] != self._after:
+            self._troubled = True
+        waits, ready, sign = self._waits, self._ready, self._sign
+        for other in self._then[node]:
+            waits[other] -= 1
+            if not waits[other]:
+                heappush(ready, sign * other)
+
+    def _next_stage(self) -> bool:
+        for left in self._ready:
+            self.skipped.setdefault(left * self._sign, "the request was given up before")
+        if self.row.opens and self._halting and self._started is not None:
+            # Only what this request started, in the order of a stop; the stages that were to come are not run.
+            self._stages.clear()
+            started = [node for node in self._started if self.held[node]]
+            self._started = None
+            if not started:
+                return False
+            self.rolled_back.update(started)
+            self._enter(Plan(self.plan.graph, STOP, exactly=started, deadlines=self.plan.given_deadlines))
+            return True
+        if self._halting or not self._stages:
+            return False
+        self._enter(self._stages.pop(0))
+        return True
+
+    def _arm(self, node: int, now: float) -> None:
+        seconds = self.deadlines.get(node)
+        if seconds is not None and node not in self._due:
+            self._due[node] = now + seconds
+
+    # --- what happened ---
+
+    def succeeded(self, node: int, now: float) -> None:
+        """A call came to its end as it should."""
+        phases = self.phases.get(node) if self.phases else None
+        if phases is not None:
+            at = self.phase.get(node, 0)
+            if phases[at].kind == OWN:
+                self._settle(node)
+            if at + 1 < len(phases) and not (self.row.opens and (self._halting or self.flight[node])):
+                self.phase[node] = at + 1
+                self._continuing.append(node)
+                return
+            if self.row.opens and not self.held[node]:
+                self.skipped[node] = "the request was given up before"
+                self._finish(node, STOPPED, now)
+                return
+            if any(failed.node == node and failed.signal == self.row.name for failed in self.failures):
+                self._finish(node, FAILED, now)
+                return
+        elif self.row.opens:
+            self.held[node] = 1
+            if self._started is not None:
+                self._started.append(node)
+        elif self.row.closes:
+            self.held[node] = 0
+        self.ended[node] = now
+        del self.flight[node]
+        if self._due:
+            self._due.pop(node, None)
+        after = self._after
+        if after >= 0:
+            if self.watch:
+                self._record(node, after, now)
+            self.states[node] = after
+        waits, ready, sign = self._waits, self._ready, self._sign
+        for other in self._then[node]:
+            waits[other] -= 1
+            if not waits[other]:
+                heappush(ready, sign * other)
+
+    def failed(self, node: int, error: BaseException, now: float, *, handler: str | None = None) -> None:
+        """A call raised. What counts as interrupting the whole request has to be said with `interrupt` too."""
+        row = self.row
+        phases = self.phases.get(node)
+        at = self.phase.get(node, 0)
+        name = handler or (phases[at].name if phases else row.name)
+        self.failures.append(Failed(node, row.name, name, error))
+        if row.closes and phases is not None and phases[at].kind == PRE:
+            # A failing pre-stop does not keep stop from running.
+            self.phase[node] = at + 1
+            self._continuing.append(node)
+            return
+        if row.closes:
+            self.held[node] = 0  # it had its one chance
+        state = FAILED if self._during >= 0 or self._after >= 0 else -1
+        self._finish(node, state, now)
+        if row.opens and self.on_failure == "rollback":
+            self._halt()
+
+    def cancelled(self, node: int, now: float) -> None:
+        """A call in flight ended because it was cancelled; a start left nothing behind."""
+        self.skipped[node] = "it was cancelled"
+        if self.row.closes:
+            self.held[node] = 0
+        self._finish(node, STOPPED if self.row.opens and not self.held[node] else FAILED, now)
+
+    def abandoned(self, node: int, error: BaseException, now: float) -> None:
+        """A call did not end and was given up on: nobody will wait for it any more."""
+        row = self.row
+        phases = self.phases.get(node)
+        name = phases[self.phase.get(node, 0)].name if phases else row.name
+        self.failures.append(Failed(node, row.name, name, error))
+        self.held[node] = 0
+        self._finish(node, ABANDONED, now)
+        if row.opens and self.on_failure == "rollback":
+            self._halt()
+
+    def crashed(self, node: int, error: BaseException, now: float) -> None:
+        """A component that was running broke by itself. It still has to be stopped."""
+        self.failures.append(Failed(node, "crash", "crash", error))
+        if self.states[node] == RUNNING:
+            if self.watch:
+                self._record(node, FAILED, now)
+            self.states[node] = FAILED
+            self._troubled = True
+
+    def interrupt(self) -> None:
+        """Give the request up: begin nothing more, cancel what is in flight, roll back a start. A stop goes on."""
+        self.interrupted = True
+        if not self.row.closes:
+            self._halt()
+        elif self._stages:
+            self._stages.clear()  # the start half of a restart
+
+    def overdue(self, now: float) -> list[int]:
+        """The calls whose deadline has passed and who have not been told yet.
+
+        The driver cancels each if it can, and says what came of it; if it cannot, or if the signal is a stop, it lets go
+        of the call and says `abandoned`.
+        """
+        late = [node for node, due in self._due.items() if due <= now]
+        for node in late:
+            del self._due[node]
+            self.flight[node] = True
+        return late
+
+    def due(self, node: int) -> float | None:
+        """The moment at which a call in flight is overdue."""
+        return self._due.get(node)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """The earliest moment at which `overdue` may have something to say."""
+        return min(self._due.values(), default=None)
+
+    def cancels(self) -> list[int]:
+        """The calls in flight that are to be cancelled and have not been named before."""
+        named, self.to_cancel = self.to_cancel, []
+        return named
+
+    # --- inside ---
+
+    def _settle(self, node: int) -> None:
+        if self.row.opens:
+            self.held[node] = 1
+            if self._started is not None:
+                self._started.append(node)
+        elif self.row.closes:
+            self.held[node] = 0
+
+    def _finish(self, node: int, state: int, now: float) -> None:
+        self.ended[node] = now
+        del self.flight[node]
+        self._due.pop(node, None)
+        if state >= 0:
+            if self.watch:
+                self._record(node, state, now)
+            self.states[node] = state
+        self._release(node)
+
+    def _halt(self) -> None:
+        if not self._halting:
+            self._halting = True
+            for node, told in self.flight.items():
+                if not told:
+                    self.flight[node] = True
+                    self.to_cancel.append(node)
+
+    def _record(self, node: int, new: int, now: float) -> None:
+        self.changes.append(Change(node, self.states[node], new, now, self.row.name))
+
+
+__all__ = ["DONE", "POST", "WAIT", "Change", "Failed", "Iterable", "Machine", "Signal"]

@@ -1,0 +1,214 @@
+"""What a system is made of, for people: nothing secret is ever in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from . import _text
+from ._core import refs
+from ._core.graph import graph_of
+from ._core.model import ABSENT, STATES, Component, Constant, Definition, Id, Node, State, parse_path
+from ._core.refs import LocalRef, Ref
+from ._core.run import Machine
+from ._engine.handlers import Resolver, Store
+from .errors import Site
+
+
+class Entry(NamedTuple):
+    """What there is to know of one component or constant, with secrets masked.
+
+    Parameters:
+        id: its id.
+        kind: "component", "constant" or "off".
+        doc: a component's description.
+        config: a component's config, references and all; for a constant its value.
+        needs: what it needs directly.
+        needed_by: what needs it directly.
+        tags: its tags.
+        handlers: its handlers, by name.
+        site: file and line of its definition, where they are known.
+        state: what it is doing; `None` for a system that is not live, as all that follows.
+        resolved: its config with what the references refer to now; `None` before its start.
+        instance: what others see of it.
+        started_at: seconds from the beginning of the request that started it to its own start.
+        took: seconds that its last start took.
+    """
+
+    id: Id
+    kind: Literal["component", "constant", "off"]
+    doc: str | None
+    config: Any
+    needs: tuple[Id, ...]
+    needed_by: tuple[Id, ...]
+    tags: frozenset[str]
+    handlers: tuple[str, ...]
+    site: Site | None
+    state: State | None = None
+    resolved: Any = None
+    instance: Any = None
+    started_at: float | None = None
+    took: float | None = None
+
+    def __str__(self) -> str:
+        head = f"{self.id}  ({self.kind}{f', {self.state}' if self.state and self.kind == 'component' else ''})"
+        rows = [
+            ["doc", (self.doc or "").split("\n")[0]],
+            ["value" if self.kind == "constant" else "config", _shown_config(self.config)],
+            ["resolved", _shown_config(self.resolved) if self.resolved is not None and self.needs else ""],
+            ["instance", _short(self.instance) if self.kind == "component" and self.instance is not None else ""],
+            ["needs", ", ".join(map(str, self.needs))],
+            ["needed by", ", ".join(map(str, self.needed_by))],
+            ["handlers", ", ".join(self.handlers)],
+            ["tags", ", ".join(sorted(self.tags))],
+            [
+                "started",
+                f"at {_text.duration(self.started_at or 0)}, took {_text.duration(self.took)}" if self.took else "",
+            ],
+            ["defined at", str(self.site) if self.site else ""],
+        ]
+        lines = _text.table([[f"  {name}", value] for name, value in rows if value]).splitlines()
+        return "\n".join([head, *lines])
+
+
+def _shown_config(config: Any) -> str:
+    if isinstance(config, dict):
+        return ", ".join(f"{name}={_short(value)}" for name, value in config.items())
+    return _short(config)
+
+
+def _short(value: Any, most: int = 100) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # an instance of the user's may be in any condition
+        text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+class Description(Mapping[Id, Entry]):
+    """What a system is made of, by id, with secrets masked.
+
+    Example:
+        >>> from mainspring import Secret
+        >>> print(System({"env": {"password": Secret("hunter2"), "port": 80}}).describe())
+        env.password  (constant)
+          value  Secret('***')
+        <BLANKLINE>
+        env.port  (constant)
+          value  80
+    """
+
+    __slots__ = ("_definition", "_graph", "_started", "_store")
+
+    def __init__(self, definition: Definition, store: Store | None, started: Machine | None) -> None:
+        self._definition, self._store, self._started = definition, store, started
+        self._graph = graph_of(definition)
+
+    def __iter__(self) -> Iterator[Id]:
+        return (Id(group, name) for group, nodes in self._definition.groups.items() for name in nodes)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._definition.groups.values()))
+
+    def __getitem__(self, id: str | Id) -> Entry:
+        path = parse_path((id,), "An id")
+        groups = self._definition.groups
+        if len(path) != 2 or path[0] not in groups or path[1] not in groups[str(path[0])]:
+            raise KeyError(id)
+        known = Id(str(path[0]), str(path[1]))
+        node = groups[known.group][known.name]
+        if known in self._graph.off:
+            return self._entry(known, node, "off", (), ())
+        at = self._graph.index[known]
+        ids = self._graph.ids
+        needs = tuple(ids[i] for i in self._graph.needs[at])
+        needed_by = tuple(ids[i] for i in self._graph.needed_by[at])
+        kind: Literal["component", "constant"] = "component" if isinstance(node, Component) else "constant"
+        entry = self._entry(known, node, kind, needs, needed_by)
+        return entry if self._store is None else self._with_live(entry, at, node, self._store)
+
+    def _entry(
+        self,
+        id: Id,
+        node: Node,
+        kind: Literal["component", "constant", "off"],
+        needs: tuple[Id, ...],
+        needed_by: tuple[Id, ...],
+    ) -> Entry:
+        if isinstance(node, Constant):
+            value = refs.masked(node._value, _as_written)
+            return Entry(id, kind, None, value, needs, needed_by, frozenset(), (), None)
+        spec = node._spec
+        own = "scope" if spec.scope is not None else "start"
+        names = [own, *(name for name, _ in spec.all_handlers())]
+        config = refs.masked(node._config, _as_written)
+        return Entry(id, kind, spec.doc, config, needs, needed_by, spec.tags, tuple(names), node.site)
+
+    def _with_live(self, entry: Entry, at: int, node: Node, store: Store) -> Entry:
+        state = STATES[store.states[at]]
+        value = store.visible(at)
+        if value is ABSENT:
+            return entry._replace(state=state)
+        data = node._value if isinstance(node, Constant) else node._config
+        lookup = _MaskedResolver(store, entry.id.group)
+        resolved = refs.masked(data, lookup)
+        instance = resolved if isinstance(node, Constant) else value
+        entry = entry._replace(state=state, resolved=resolved, instance=instance)
+        machine = self._started
+        if machine is not None and machine.began[at]:
+            began = machine.began[at] - machine.origin
+            entry = entry._replace(started_at=began, took=machine.ended[at] - machine.began[at])
+        return entry
+
+    def as_dict(self) -> dict[str, Any]:
+        """The description as nested dicts and lists of plain values, for JSON; what is not plain becomes text."""
+        return {str(id): _plain(entry._asdict()) for id, entry in self.items()}
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(self[id]) for id in self)
+
+
+def _as_written(reference: Ref | LocalRef) -> Any:
+    return reference
+
+
+class _MaskedResolver(Resolver):
+    """Resolves for showing: of a constant, only what may be shown."""
+
+    __slots__ = ()
+
+    def __call__(self, reference: Ref | LocalRef) -> Any:
+        target = reference.at(self.group) if type(reference) is LocalRef else reference
+        graph = self.store.graph
+        if len(target.path) == 1:
+            members = graph.members(str(target.path[0]))
+            return {graph.ids[i].name: self(Ref((*graph.ids[i],))) for i in members}
+        at = graph.index.get(target.id)  # type: ignore[call-overload]
+        if at is None:
+            return None
+        node = graph.nodes[at]
+        if not isinstance(node, Constant):
+            return super().__call__(reference)
+        value = node._value
+        for part in target.rest:
+            if isinstance(value, refs.Secret):
+                return refs.MASKED
+            if isinstance(value, Ref | LocalRef):
+                break
+            value = refs.step_into(value, part)
+        return refs.masked(value, _MaskedResolver(self.store, graph.ids[at].group))
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, State)):
+        return value
+    if isinstance(value, Id | State | Site):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(_short, value)) if not all(isinstance(v, str) for v in value) else sorted(value)
+    return _short(value)

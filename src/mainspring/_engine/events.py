@@ -1,0 +1,69 @@
+"""What observers are told. An observer that breaks is dropped and logged; with none, an event costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .._core.model import STATES, Constant, Id, State
+from .._core.run import Machine
+
+
+class Event(NamedTuple):
+    """A component went from one state to another.
+
+    Parameters:
+        id: the component.
+        signal: the signal that was being sent.
+        old: the state before.
+        new: the state now.
+        took: seconds in the state before, where that was the time a handler ran; otherwise `None`.
+        error: what the handler raised, if the new state is "failed" or "abandoned".
+    """
+
+    id: Id
+    signal: str
+    old: State
+    new: State
+    took: float | None
+    error: BaseException | None
+
+
+Observer = Callable[[Event], object]
+_WORKING = frozenset({State.STARTING, State.STOPPING, State.SUSPENDING, State.RESUMING})
+
+
+class Observers:
+    """Those who watch one live system."""
+
+    __slots__ = ("all",)
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self.all: list[Observer] = list(observers)
+
+    def tell(self, machine: Machine) -> None:
+        """Pass on what the machine recorded since the last time."""
+        changes, machine.changes = machine.changes, []
+        graph = machine.plan.graph
+        for change in changes:
+            if isinstance(graph.nodes[change.node], Constant):
+                continue
+            old, new = STATES[change.old], STATES[change.new]
+            took = change.at - machine.began[change.node] if old in _WORKING else None
+            error = None
+            if new in (State.FAILED, State.ABANDONED):
+                error = next((f.error for f in reversed(machine.failures) if f.node == change.node), None)
+            event = Event(graph.ids[change.node], change.signal, old, new, took, error)
+            for observer in list(self.all):
+                self._tell(observer, event)
+
+    def _tell(self, observer: Observer, event: Event) -> None:
+        try:
+            observer(event)
+        except Exception:
+            import logging
+
+            self.all.remove(observer)
+            logging.getLogger("mainspring").exception(
+                "The observer %r failed on %s and is not told anything more.", observer, event
+            )

@@ -1,0 +1,258 @@
+"""Generator, function, class, context manager, plain value: every way to write a component, as one shape to call.
+
+`start` gives the instance and, where start and stop are one, the scope that is open; `stop` closes it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from .. import _text
+from .._core import refs
+from .._core.graph import Graph
+from .._core.model import ABSENT, OWN, Component, Constant, Context, Phase, Spec, context_parameter, is_async
+from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Unreachable
+from ..errors import BadComponent, MainspringError, StateError
+
+VALUE: Final = 0
+FUNCTION: Final = 1
+GENERATOR: Final = 2
+MANAGER: Final = 3
+
+
+class Place:
+    """Where calls put what they made, by node: the store itself, or dicts that nobody else sees."""
+
+    __slots__ = ("configs", "instances", "scopes", "seen")
+
+    def __init__(self, instances: Any, scopes: Any, seen: dict[int, Any], configs: dict[int, dict[str, Any]]) -> None:
+        self.instances, self.scopes, self.seen, self.configs = instances, scopes, seen, configs
+
+    def copy(self, other: Place, node: int) -> None:
+        """Take over what another place has of one node."""
+        self.instances[node], self.scopes[node] = other.instances[node], other.scopes[node]
+        if node in other.seen:
+            self.seen[node] = other.seen[node]
+        if node in other.configs:
+            self.configs[node] = other.configs[node]
+
+
+class Store(Place):
+    """What a live system holds, by the positions of its graph."""
+
+    __slots__ = ("graph", "held", "states", "workers")
+
+    def __init__(self, graph: Graph) -> None:
+        count = len(graph.ids)
+        # `seen` is what others see, where that is not the instance; `configs` is kept for those whose handlers may ask.
+        super().__init__([ABSENT] * count, [None] * count, {}, {})
+        self.graph = graph
+        self.states = bytearray(count)
+        self.held = bytearray(count)
+        self.workers: dict[int, Any] = {}  # threads of components that may be given up on
+
+    def visible(self, node: int) -> Any:
+        """What others see of a component."""
+        return self.seen[node] if node in self.seen else self.instances[node]
+
+    def clear(self, node: int) -> None:
+        """Forget what a component held."""
+        self.instances[node] = ABSENT
+        self.scopes[node] = None
+        self.seen.pop(node, None)
+        self.configs.pop(node, None)
+
+
+class Shape:
+    """How the start of a spec is called: worked out once for each component function."""
+
+    __slots__ = ("context", "keeps_config", "kind", "simple", "target")
+
+    def __init__(self, spec: Spec) -> None:
+        self.target = spec.start if spec.scope is None else spec.scope
+        if spec.is_value:
+            self.kind = VALUE
+        elif spec.scope is None:
+            self.kind = FUNCTION
+        elif inspect.isgeneratorfunction(spec.scope):
+            self.kind = GENERATOR
+        else:
+            self.kind = MANAGER
+        parameters = spec.parameters
+        self.context = parameters.context
+        self.simple = parameters.simple
+        self.keeps_config = any(context_parameter(handler) is not None for _, handler in spec.all_handlers())
+
+
+def shape_of(spec: Spec) -> Shape:
+    """The shape of a spec, kept with it."""
+    shape = spec.cache.get("shape")
+    if shape is None:
+        shape = spec.cache["shape"] = Shape(spec)
+    return shape
+
+
+def context_of(handler: Callable[..., Any], spec: Spec) -> str | None:
+    """The parameter in which a handler wants its `Context`; kept with the spec."""
+    key = ("context", id(handler))
+    if key not in spec.cache:
+        spec.cache[key] = context_parameter(handler)
+    found: str | None = spec.cache[key]
+    return found
+
+
+def async_handlers(spec: Spec) -> list[str]:
+    """The slots of a spec whose handlers are async; kept with it."""
+    found: list[str] | None = spec.cache.get("async")
+    if found is None:
+        slots = [(name, getattr(spec, name)) for name in ("start", "scope") if callable(getattr(spec, name))]
+        found = [name for name, handler in [*slots, *spec.all_handlers()] if is_async(handler)]
+        target = spec.scope
+        if inspect.isclass(target) and not hasattr(target, "__enter__") and hasattr(target, "__aenter__"):
+            found.append("scope")
+        spec.cache["async"] = found
+    return found
+
+
+class Resolver:
+    """Turns references into what they refer to, for one node."""
+
+    __slots__ = ("group", "store")
+
+    def __init__(self, store: Store, group: str) -> None:
+        self.store, self.group = store, group
+
+    def __call__(self, reference: Ref | LocalRef) -> Any:
+        target = reference.at(self.group) if type(reference) is LocalRef else reference
+        graph = self.store.graph
+        if len(target.path) == 1:
+            group = str(target.path[0])
+            return {graph.ids[i].name: self.store.visible(i) for i in graph.members(group)}
+        node = graph.index.get(target.id)  # type: ignore[call-overload]
+        if node is None:
+            return None  # optional, and switched off: everything else was found out before
+        value = self.store.visible(node)
+        if not target.rest:
+            return value
+        try:
+            return refs.reach(value, target.rest)
+        except Unreachable as error:
+            error.reached = target.path[: 2 + len(error.reached)]
+            raise ReachError(f"{_text.dotted(target.path)} leads nowhere: {error}") from None
+
+
+class ReachError(MainspringError, LookupError):
+    """A reference into an instance found nothing at its path."""
+
+
+def resolved_config(store: Store, node: int, component: Component[Any]) -> dict[str, Any]:
+    """The arguments of a start: fresh containers, every reference replaced."""
+    shape = component._shape
+    config = component._config
+    if shape == ATOMS:
+        return config.copy()
+    if shape == FLAT:
+        index, instances, seen = store.graph.index, store.instances, store.seen
+        found: dict[str, Any] = {}
+        for name, value in config.items():
+            if type(value) is Ref:
+                if len(value.path) == 2 and (at := index.get(value.id)) is not None:  # type: ignore[call-overload]
+                    found[name] = seen[at] if at in seen else instances[at]
+                else:
+                    found[name] = Resolver(store, store.graph.ids[node].group)(value)
+            else:
+                found[name] = value
+        return found
+    result: dict[str, Any] = refs.thaw(config, Resolver(store, store.graph.ids[node].group))
+    return result
+
+
+def constant_value(store: Store, node: int, constant: Constant) -> Any:
+    """A constant's instance: fresh containers, every reference replaced."""
+    return refs.thaw(constant._value, Resolver(store, store.graph.ids[node].group))
+
+
+def begin(store: Store, node: int, component: Component[Any], system: str | None, into: Place) -> None:
+    """Call the start of a component and record what came of it in `into`."""
+    spec = component._spec
+    shape = spec.cache.get("shape") or shape_of(spec)
+    if shape.kind == VALUE:
+        into.instances[node] = refs.thaw(spec.start, _no_reference)
+        return
+    config = resolved_config(store, node, component)
+    if shape.keeps_config:
+        into.configs[node] = dict(config)
+    if shape.simple:
+        made = shape.target(**config)
+    else:
+        if shape.context is not None:
+            context = Context(store.graph.ids[node], "start", "start", dict(config), None, system)
+            args, named = spec.parameters.arguments(config)
+            made = shape.target(*args, **named, **{shape.context: context})
+        else:
+            args, named = spec.parameters.arguments(config)
+            made = shape.target(*args, **named)
+    if shape.kind == FUNCTION:
+        into.instances[node] = made
+        return
+    if shape.kind == GENERATOR:
+        value = next(made, ABSENT)
+        if value is ABSENT:
+            raise StateError(f"{_text_of(spec)} ended without a yield, so there is no instance.")
+    else:
+        if not hasattr(type(made), "__enter__"):
+            raise BadScope(_text_of(spec), made)
+        value = made.__enter__()
+    into.scopes[node] = made
+    into.instances[node] = value
+
+
+def BadScope(name: str, made: Any) -> BadComponent:
+    """The error for a scope that gives something that cannot be entered."""
+    from ..errors import Problem
+
+    what = f"{name} is to be entered, and gave {made!r}, which is no context manager."
+    return BadComponent([Problem(BadComponent, what, hint="Leave enter=True away, or give a context manager.")])
+
+
+def _text_of(spec: Spec) -> str:
+    return refs.name_of(spec.target)
+
+
+def _no_reference(reference: Ref | LocalRef) -> Any:
+    raise AssertionError(f"{reference!r} in a value that was checked to have none")
+
+
+def end(store: Store, node: int, component: Component[Any], system: str | None, place: Place) -> Any:
+    """Call the stop of a component, with what `place` has of it; nothing where it has nothing."""
+    spec = component._spec
+    instance = place.instances[node]
+    if instance is ABSENT:
+        return None
+    scope = place.scopes[node]
+    if scope is None:
+        if spec.stop is None:
+            return None
+        return call(store, node, spec, "stop", Phase("stop", OWN, spec.stop), system, place)
+    shape = spec.cache.get("shape") or shape_of(spec)
+    if shape.kind == GENERATOR:
+        if next(scope, ABSENT) is not ABSENT:
+            scope.close()
+            raise StateError(f"{_text_of(spec)} yielded a second time; what stands after the yield stops it, once.")
+        return None
+    return scope.__exit__(None, None, None)
+
+
+def call(store: Store, node: int, spec: Spec, signal: str, phase: Phase, system: str | None, place: Place) -> Any:
+    """Call any handler but start: it gets the instance, `None` before there is one, and its context where it asks."""
+    instance = place.instances[node]
+    if instance is ABSENT:
+        instance = None
+    wants = context_of(phase.handler, spec)
+    if wants is None:
+        return phase.handler(instance)
+    config: Mapping[str, Any] = place.configs.get(node, {})
+    context = Context(store.graph.ids[node], signal, phase.name, config, instance, system)
+    return phase.handler(instance, **{wants: context})

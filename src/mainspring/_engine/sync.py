@@ -1,0 +1,177 @@
+"""The sync driver: calls one handler after the other in the caller's thread, and reports to the run machine.
+
+It decides nothing. A component with a deadline is called in a thread of its own, because that can be given up on.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from .._core.model import OWN, Component, Phase
+from .._core.run import DONE, Machine
+from ..errors import DeadlineExceeded
+from .events import Observers
+from .handlers import Place, Store, begin, call, constant_value, end
+from .interrupt import Guard
+
+
+def drive(
+    machine: Machine,
+    store: Store,
+    observers: Observers,
+    guard: Guard,
+    system: str | None,
+    results: dict[str, dict[int, Any]],
+) -> BaseException | None:
+    """Run a machine to its end.
+
+    Returns:
+        The interruption that has to come out of the request, if there was one.
+    """
+    clock = perf_counter
+    graph = store.graph
+    nodes = graph.nodes
+    watch = machine.watch
+    interruption: BaseException | None = None
+    row = machine.row
+    machine.origin = now = clock()
+    while True:
+        node = machine.begin(now)
+        if watch:
+            observers.tell(machine)
+        if node < 0:
+            assert node == DONE
+            interruption = guard.take() or interruption
+            if interruption is not None and not machine.interrupted:
+                machine.interrupt()
+                continue
+            return interruption
+        if machine.row is not row:
+            row = machine.row
+        component = nodes[node]
+        try:
+            if type(component) is not Component:
+                if row.opens:
+                    store.instances[node] = constant_value(store, node, component)  # type: ignore[arg-type]
+            else:
+                guard.calling = True
+                if node in machine.phases or node in machine.deadlines or node in store.workers:
+                    result = _call_special(machine, store, node, component, system)
+                elif row.opens:
+                    begin(store, node, component, system, store)
+                    result = None
+                elif row.closes:
+                    result = end(store, node, component, system, store)
+                else:
+                    handler = component._spec.handlers.get(row.name)
+                    result = None
+                    if handler is not None:
+                        result = call(
+                            store, node, component._spec, row.name, Phase(row.name, OWN, handler), system, store
+                        )
+                        if row.becomes_instance:
+                            store.instances[node] = result
+                guard.calling = False
+                if result is not None and not row.opens:
+                    results.setdefault(row.name, {})[node] = result
+        except BaseException as error:
+            guard.calling = False
+            now = clock()
+            if isinstance(error, _Abandoned):
+                machine.abandoned(node, error.cause, now)
+                store.clear(node)
+            else:
+                machine.failed(node, error, now)
+                if node not in machine.flight and not store.held[node]:
+                    _dismiss(store, node)
+                    store.clear(node)
+            if not isinstance(error, Exception):
+                interruption = interruption or error
+                machine.interrupt()
+        else:
+            now = clock()
+            machine.succeeded(node, now)
+            if row.closes and node not in machine.flight:
+                if store.workers:
+                    _dismiss(store, node)
+                store.clear(node)
+        if watch:
+            observers.tell(machine)
+        if guard.attention:
+            guard.attention = False
+            interruption = interruption or guard.take()
+            if interruption is not None or (guard.stop_asked and row.opens):
+                machine.interrupt()
+
+
+class _Abandoned(Exception):
+    def __init__(self, cause: DeadlineExceeded) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+
+def _call_special(machine: Machine, store: Store, node: int, component: Component[Any], system: str | None) -> Any:
+    """One call of a component that has several for this signal, or a deadline, or a thread of its own."""
+    signal = machine.row.name
+    phases = machine.phases.get(node)
+    alone = Phase(signal, OWN, component._spec.handlers.get(signal))
+    phase = alone if phases is None else phases[machine.phase.get(node, 0)]
+    worker = store.workers.get(node)
+    if worker is None and node not in machine.deadlines:
+        return _work(store, node, component, signal, phase, system, store)
+    return _in_thread(machine, store, node, component, phase, system)
+
+
+def _work(
+    store: Store, node: int, component: Component[Any], signal: str, phase: Phase, system: str | None, into: Place
+) -> Any:
+    spec = component._spec
+    if phase.kind == OWN and signal == "start":
+        begin(store, node, component, system, into)
+        return None
+    if phase.kind == OWN and signal == "stop":
+        return end(store, node, component, system, into)
+    if phase.handler is None:
+        return None
+    result = call(store, node, spec, signal, phase, system, into)
+    if phase.name == "resolve":
+        into.seen[node] = result
+    return result if phase.kind == OWN else None
+
+
+def _in_thread(
+    machine: Machine, store: Store, node: int, component: Component[Any], phase: Phase, system: str | None
+) -> Any:
+    from .workers import Overdue, Worker
+
+    row = machine.row
+    worker = store.workers.get(node)
+    if worker is None:
+        worker = store.workers[node] = Worker(str(store.graph.ids[node]))
+    # Should the call be given up on, it must find nothing of ours to write to when it ends after all.
+    place = Place({}, {}, {}, {})
+    place.copy(store, node)
+    due = machine.due(node)
+    seconds = threading.TIMEOUT_MAX if due is None else max(0.0, due - perf_counter())
+    try:
+        result = worker.run(partial(_work, store, node, component, row.name, phase, system, place), seconds)
+    except Overdue as late:
+        del store.workers[node]
+        machine.overdue(perf_counter())
+        error = DeadlineExceeded(f"{phase.name} of {store.graph.ids[node]}", machine.deadlines[node], abandoned=True)
+        if late.stack:
+            error.add_note(f"It hangs here:\n{late.stack}")
+        # A start that ends late has made something that nobody will ever stop, unless its own thread does.
+        worker.give_up(partial(end, store, node, component, system, place) if row.opens else None)
+        raise _Abandoned(error) from None
+    store.copy(place, node)
+    return result
+
+
+def _dismiss(store: Store, node: int) -> None:
+    worker = store.workers.pop(node, None)
+    if worker is not None:
+        worker.close()

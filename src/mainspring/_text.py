@@ -1,0 +1,195 @@
+"""Drawing only: strings in, strings out. Nothing here knows what a component is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+PathPart = str | int
+
+
+def quote(part: PathPart) -> str:
+    """One part of a dotted path, in quotation marks where a plain spelling would be read as something else."""
+    text = str(part)
+    if text and not any(c in '."\\' or c.isspace() for c in text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def dotted(parts: Iterable[PathPart]) -> str:
+    """A path as it is written everywhere: parts joined by dots, quoted where needed."""
+    return ".".join(quote(part) for part in parts)
+
+
+def split_dotted(text: str) -> tuple[str, ...]:
+    """The parts of a dotted path; the inverse of `dotted` for parts that are strings.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong with `text`.
+    """
+    if '"' not in text:
+        parts = tuple(text.split("."))
+        if "" in parts:
+            raise ValueError("it is empty" if not text else "it has an empty part")
+        return parts
+    found: list[str] = []
+    at = 0
+    while True:
+        if at < len(text) and text[at] == '"':
+            part, at = _quoted(text, at + 1)
+        else:
+            end = text.find(".", at)
+            end = len(text) if end < 0 else end
+            part, at = text[at:end], end
+            if '"' in part:
+                raise ValueError("a quotation mark may only stand around a whole part")
+            if not part:
+                raise ValueError("it has an empty part")
+        found.append(part)
+        if at == len(text):
+            return tuple(found)
+        if text[at] != ".":
+            raise ValueError("a quoted part must be followed by a dot or the end")
+        at += 1
+
+
+def _quoted(text: str, at: int) -> tuple[str, int]:
+    part: list[str] = []
+    while at < len(text):
+        char = text[at]
+        if char == '"':
+            if not part:
+                raise ValueError("it has an empty part")
+            return "".join(part), at + 1
+        if char == "\\":
+            at += 1
+            if at == len(text):
+                break
+            char = text[at]
+        part.append(char)
+        at += 1
+    raise ValueError("a quotation mark is not closed")
+
+
+def near(word: str, candidates: Iterable[str], *, most: int = 3) -> list[str]:
+    """The candidates that look most like `word`, best first; one that differs in case only comes before all others."""
+    import difflib
+
+    known = list(dict.fromkeys(candidates))
+    folded = word.casefold()
+    exact = [c for c in known if c.casefold() == folded]
+    close = difflib.get_close_matches(word, known, n=most, cutoff=0.6)
+    return list(dict.fromkeys(exact + close))[:most]
+
+
+def either(words: Sequence[str], conjunction: str = "or") -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+
+
+def hint_near(word: str, candidates: Iterable[str], *, what: str, most: int = 8) -> str:
+    """A sentence with near misses, or failing those, a list of what there is."""
+    known = list(dict.fromkeys(candidates))
+    close = near(word, known)
+    if close:
+        return f"Did you mean {either(close)}?"
+    if not known:
+        return f"There is no {what}."
+    shown = ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+    return f"There is: {shown}."
+
+
+def indent(text: str, by: str) -> str:
+    """Every line but the first, moved to the right."""
+    return text.replace("\n", "\n" + by)
+
+
+def cycle(names: Sequence[str], reasons: Sequence[str]) -> str:
+    """A closed chain, drawn one link a line; `reasons[i]` says how `names[i]` comes to need the next."""
+    width = max(len(name) for name in names)
+    lines = [
+        f"{'┌─>' if i == 0 else '│  '} {name:<{width}}  {reason}"
+        for i, (name, reason) in enumerate(zip(names, reasons, strict=True))
+    ]
+    lines.append(f"└── {names[0]:<{width}}  (again)")
+    return "\n".join(lines)
+
+
+def numbered(texts: Sequence[str]) -> str:
+    """Texts of one or several lines as a numbered list."""
+    width = len(str(len(texts)))
+    return "\n".join(f"{i:>{width}}. {indent(text, ' ' * (width + 2))}" for i, text in enumerate(texts, 1))
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, left-aligned, two spaces apart, the last one ragged."""
+    if not rows:
+        return ""
+    widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that fits: `850 µs`, `12.3 ms`, `2.41 s`."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds:.2f} s"
+
+
+def mermaid(
+    groups: Mapping[str, Sequence[tuple[str, str, str]]],
+    edges: Iterable[tuple[str, str, str]],
+    *,
+    keys: Mapping[str, str],
+) -> str:
+    """A Mermaid flow chart.
+
+    Parameters:
+        groups: group name to `(node, label, shape)`; shape is "component", "constant" or "off".
+        edges: `(from, to, style)`; style is "" or "optional".
+        keys: node to an identifier that Mermaid accepts.
+    """
+    shapes = {"component": '["{}"]', "constant": '(["{}"])', "off": '["{} (off)"]:::off'}
+    lines = ["flowchart TD"]
+    for number, (group, nodes) in enumerate(groups.items()):
+        lines.append(f'  subgraph g{number}["{_mermaid(group)}"]')
+        lines += [f"    {keys[node]}{shapes[shape].format(_mermaid(label))}" for node, label, shape in nodes]
+        lines.append("  end")
+    lines += [f"  {keys[a]} {'-.->' if style else '-->'} {keys[b]}" for a, b, style in edges]
+    lines.append("  classDef off stroke-dasharray: 5 5,opacity:0.5")
+    return "\n".join(lines) + "\n"
+
+
+def _mermaid(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def dot(
+    groups: Mapping[str, Sequence[tuple[str, str, str]]],
+    edges: Iterable[tuple[str, str, str]],
+    *,
+    keys: Mapping[str, str],
+) -> str:
+    """A Graphviz digraph; parameters as for `mermaid`."""
+    styles = {
+        "component": "shape=box",
+        "constant": "shape=box, style=rounded, fontcolor=gray40",
+        "off": "shape=box, style=dashed, fontcolor=gray60",
+    }
+    lines = ["digraph system {", '  graph [rankdir="TB", fontname="sans-serif"]', '  node [fontname="sans-serif"]']
+    for number, (group, nodes) in enumerate(groups.items()):
+        lines += [f"  subgraph cluster_{number} {{", f"    label={_dot(group)}"]
+        lines += [f"    {keys[node]} [label={_dot(label)}, {styles[shape]}]" for node, label, shape in nodes]
+        lines.append("  }")
+    lines += [f"  {keys[a]} -> {keys[b]}{' [style=dashed]' if style else ''}" for a, b, style in edges]
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def _dot(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,744 @@
+"""The face: `System`, a definition that can be started, and `Live`, the handle on what runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Literal, TypeVar
+
+from . import _text
+from ._core import compose, refs
+from ._core.check import check
+from ._core.graph import Graph, Selection, graph_of, selected
+from ._core.model import (
+    ABSENT,
+    CODE,
+    START,
+    STATES,
+    STOP,
+    Component,
+    Constant,
+    Definition,
+    Id,
+    Signal,
+    State,
+    parse_path,
+)
+from ._core.plan import Plan
+from ._core.refs import Unreachable
+from ._core.run import ABANDONED, FAILED, Machine, OnFailure
+from ._describe import Description
+from ._engine.events import Observer, Observers
+from ._engine.handlers import Store, async_handlers
+from ._engine.interrupt import Guard
+from ._engine.sync import drive
+from ._report import Report
+from .errors import (
+    DefinitionError,
+    Failure,
+    Interrupted,
+    NotStarted,
+    Problem,
+    RunError,
+    SignalError,
+    StartError,
+    StateError,
+    StopError,
+    UnknownComponent,
+    UnknownSignal,
+    WrongType,
+)
+
+T = TypeVar("T")
+
+_SUSPENDED: Final = CODE[State.SUSPENDED]
+
+
+class System:
+    """An application as data: groups of components and constants. Immutable; every change gives a new system.
+
+    Parameters:
+        groups: names of groups to mappings of names to components and constants.
+        signals: rows for the signal table, beside start, stop, suspend, resume and status.
+        deadlines: seconds that a handler may take, for all components that do not say so themselves: a number, or numbers
+            by signal.
+        name: what the system is called.
+
+    Raises:
+        DefinitionError: something in the groups cannot stand there. References are looked at later, by `check` and `start`.
+
+    Example:
+        >>> from mainspring import Component, System, ref
+        >>> system = System({
+        ...     "env": {"greeting": "Hello"},
+        ...     "app": {"message": Component("{} {}".format, config={})},
+        ... })
+        >>> system
+        <System: env.greeting, app.message>
+    """
+
+    __slots__ = ("_definition",)
+
+    def __init__(
+        self,
+        groups: Mapping[str, Mapping[str, Any]],
+        *,
+        signals: Iterable[Signal] = (),
+        deadlines: float | Mapping[str, float] | None = None,
+        name: str | None = None,
+    ) -> None:
+        table = compose.signals_of(signals)
+        self._definition = Definition(compose.groups_of(groups), table, deadlines, name)
+
+    @classmethod
+    def _of(cls, definition: Definition) -> System:
+        self = object.__new__(cls)
+        self._definition = definition
+        return self
+
+    @property
+    def name(self) -> str | None:
+        """What the system is called."""
+        return self._definition.name
+
+    @property
+    def groups(self) -> Mapping[str, Mapping[str, Any]]:
+        """Components and constants by group and name, as `System` takes them."""
+        return {
+            group: {
+                name: node if isinstance(node, Component) else refs.copied(node._value) for name, node in nodes.items()
+            }
+            for group, nodes in self._definition.groups.items()
+        }
+
+    @property
+    def signals(self) -> Mapping[str, Signal]:
+        """The signal table."""
+        return MappingProxyType(dict(self._definition.signals))
+
+    def __getitem__(self, id: str | Id) -> Any:
+        """The definition or constant under an id; with a longer path, a part of a constant.
+
+        Raises:
+            UnknownComponent: there is none.
+        """
+        path = parse_path((id,), "An id")
+        groups = self._definition.groups
+        if len(path) < 2 or path[0] not in groups or path[1] not in groups[str(path[0])]:
+            raise graph_of(self._definition).unknown(path)
+        node = groups[str(path[0])][str(path[1])]
+        if isinstance(node, Component):
+            if len(path) > 2:
+                raise graph_of(self._definition).unknown(path)
+            return node
+        try:
+            return refs.copied(refs.reach(node._value, path[2:]))
+        except Unreachable as error:
+            raise UnknownComponent(f"There is no {_text.dotted(path)}: {error}") from None
+
+    def __iter__(self) -> Iterator[Id]:
+        """Every id, in the order as written."""
+        return (Id(group, name) for group, nodes in self._definition.groups.items() for name in nodes)
+
+    def __contains__(self, id: object) -> bool:
+        if not isinstance(id, str | tuple):
+            return False
+        path = parse_path((id,), "An id")
+        groups = self._definition.groups
+        return len(path) == 2 and path[0] in groups and path[1] in groups[str(path[0])]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._definition.groups.values()))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, System):
+            return NotImplemented
+        mine, theirs = self._definition, other._definition
+        return mine is theirs or (
+            list(mine.groups) == list(theirs.groups)
+            and all(list(nodes) == list(theirs.groups[group]) for group, nodes in mine.groups.items())
+            and all(nodes == theirs.groups[group] for group, nodes in mine.groups.items())
+            and mine.signals == theirs.signals
+            and (mine.deadlines, mine.name) == (theirs.deadlines, theirs.name)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        ids = [str(id) for id in self]
+        shown = ", ".join(ids if len(ids) <= 8 else [*ids[:6], f"... {len(ids)} in all"])
+        return f"<System{' ' + self.name if self.name else ''}: {shown or 'empty'}>"
+
+    # --- composing ---
+
+    def override(self, changes: Mapping[Any, Any]) -> System:
+        """The same system with parts exchanged.
+
+        Parameters:
+            changes: new values by path. `"db.pool"` names a component or constant as a whole, `"db.pool.stop"` one handler,
+                `"db.pool.config.max_size"` one argument, `"env.http.port"` a place inside a constant, `"db"` several parts of
+                a group at once, by a mapping. What a path names must exist.
+
+        Returns:
+            A new system.
+
+        Raises:
+            BadOverride: with every path that names nothing, and the nearest that would.
+
+        Example:
+            >>> system = System({"env": {"http": {"port": 80, "host": "a"}}})
+            >>> system.override({"env.http.port": 8080})["env.http"]
+            {'port': 8080, 'host': 'a'}
+        """
+        return System._of(compose.override(self._definition, changes))
+
+    def merge(self, other: System, *, winner: Literal["left", "right"] | None = None) -> System:
+        """Two systems as one.
+
+        Parameters:
+            other: the second system.
+            winner: whose definition counts where both have an id: "left" (this one's) or "right" (the other's).
+
+        Returns:
+            A new system.
+
+        Raises:
+            MergeConflict: both define an id, differently, and no winner is stated.
+
+        Example:
+            >>> System({"a": {"x": 1}}).merge(System({"a": {"y": 2}}))
+            <System: a.x, a.y>
+        """
+        return System._of(compose.merge(self._definition, other._definition, winner))
+
+    def select(self, select: Selection) -> System:
+        """The part of the system that consists of some components and everything they need.
+
+        Parameters:
+            select: an id, a group's name, or several of them. Nothing selected gives an empty system.
+
+        Returns:
+            A new system.
+
+        Raises:
+            UnknownComponent: a part of the selection names nothing.
+
+        Example:
+            >>> from mainspring import Component, ref
+            >>> web = Component(dict, config={"port": ref("env.port")})
+            >>> System({"env": {"port": 80, "dsn": "..."}, "app": {"web": web}}).select("app.web")
+            <System: env.port, app.web>
+        """
+        graph = graph_of(self._definition)
+        return System._of(compose.select(self._definition, graph, selected(graph, select)))
+
+    # --- looking ---
+
+    def check(self) -> list[Problem]:
+        """Every problem of the definition at once; empty where there is none. Starts nothing.
+
+        Example:
+            >>> from mainspring import Component, ref
+            >>> print(System({"app": {"web": Component(dict, config={"db": ref("db.pool")})}}).check()[0].what)
+            refers to db.pool, and there is no group db.
+        """
+        return check(self._definition)
+
+    def graph(self) -> Graph:
+        """Which component refers to which.
+
+        Raises:
+            DefinitionError: the definition has problems.
+        """
+        self._sound()
+        return graph_of(self._definition)
+
+    def plan(self, signal: str = "start", select: Selection = None) -> Plan:
+        """The steps that a signal means, in order, each with the reason for its place. Runs nothing.
+
+        Parameters:
+            signal: a name in the signal table.
+            select: an id, a group's name, or several of them; everything if not given.
+
+        Raises:
+            DefinitionError: the definition has problems.
+            UnknownSignal, UnknownComponent: there is none of that name.
+        """
+        self._sound()
+        graph = graph_of(self._definition)
+        row = _row(self._definition, signal)
+        return Plan(graph, row, selected(graph, select), deadlines=self._definition.deadlines)
+
+    def describe(self) -> Description:
+        """What the system is made of, with secrets masked. Starts nothing."""
+        return Description(self._definition, None, None)
+
+    def _sound(self) -> None:
+        problems = check(self._definition)
+        if problems:
+            raise DefinitionError.of(problems)
+
+    # --- running ---
+
+    def start(
+        self,
+        select: Selection = None,
+        *,
+        on_failure: OnFailure = "rollback",
+        observers: Iterable[Observer] = (),
+    ) -> Live:
+        """Start the system, or a selection and what it needs, in dependency order.
+
+        Parameters:
+            select: an id, a group's name, or several of them; everything if not given. An empty selection starts nothing.
+            on_failure: "rollback" stops again what was started; "keep" leaves it running, for the REPL.
+            observers: are told every change of state, from the first on.
+
+        Returns:
+            The live system.
+
+        Raises:
+            DefinitionError: with every problem of the definition; nothing was started.
+            StartError: a handler failed; its `live` is the system as it is.
+
+        Example:
+            >>> live = System({"env": {"port": 80}}).start()
+            >>> live["env.port"]
+            80
+            >>> _ = live.stop()
+        """
+        live = Live(self, observers)
+        live.start(select, on_failure=on_failure)
+        return live
+
+    def started(
+        self,
+        select: Selection = None,
+        *,
+        on_failure: OnFailure = "rollback",
+        observers: Iterable[Observer] = (),
+    ) -> Started:
+        """The system for the time of a `with` block: started before it, stopped after it, whatever happens in it.
+
+        Parameters:
+            select, on_failure, observers: as for `start`.
+
+        Returns:
+            A context manager that gives the live system.
+
+        Example:
+            >>> with System({"env": {"port": 80}}).started() as live:
+            ...     live["env.port"]
+            80
+        """
+        return Started(self, select, on_failure, observers)
+
+
+class Started:
+    """What `System.started` gives."""
+
+    __slots__ = ("_live", "_observers", "_on_failure", "_select", "_system")
+
+    def __init__(self, system: System, select: Selection, on_failure: OnFailure, observers: Iterable[Observer]) -> None:
+        self._system, self._select, self._on_failure, self._observers = system, select, on_failure, observers
+        self._live: Live | None = None
+
+    def __enter__(self) -> Live:
+        if self._live is not None:
+            raise StateError("This context manager was entered before. Call started() for each with statement.")
+        self._live = self._system.start(self._select, on_failure=self._on_failure, observers=self._observers)
+        return self._live
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._live is not None
+        try:
+            self._live.stop()
+        except StopError as failed:
+            if error is None or isinstance(error, Exception):
+                raise
+            error.add_note(f"Afterwards: {failed}")
+
+
+def _row(definition: Definition, signal: str) -> Signal:
+    row = definition.signals.get(signal)
+    if row is None:
+        hint = _text.hint_near(signal, definition.signals, what="signal")
+        raise UnknownSignal(f"There is no signal {signal!r}. {hint}")
+    return row
+
+
+class Live:
+    """A handle on a system that runs: its instances, the state of each component, and the next request.
+
+    Made by `System.start` and `System.started`. Requests are run one at a time; a second one waits, except that a stop makes a
+    start that is under way give up. May be used from any thread.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_at",
+        "_guard",
+        "_last_start",
+        "_lock",
+        "_observers",
+        "_owner",
+        "_report",
+        "_store",
+        "_system",
+    )  # fmt: skip
+
+    def __init__(self, system: System, observers: Iterable[Observer] = ()) -> None:
+        system._sound()
+        graph = graph_of(system._definition)
+        _refuse_async(graph)
+        self._system = system
+        self._store = Store(graph)
+        self._observers = Observers(tuple(observers))
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+        self._guard: Guard | None = None
+        self._at: dict[str, int] = {}
+        self._last_start: Machine | None = None
+        self._report = Report(graph, None, {}, 0.0, 0.0, "none", None)
+
+    # --- looking ---
+
+    @property
+    def definition(self) -> System:
+        """What the system was started from."""
+        return self._system
+
+    @property
+    def report(self) -> Report:
+        """What came of the last request."""
+        return self._report
+
+    def __getitem__(self, id: str | Id) -> Any:
+        """What others see of a component: `live["db.pool"]`; of a whole group, as a mapping: `live["db"]`.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+            NotStarted: it has no instance now.
+        """
+        node = self._at.get(id) if type(id) is str else None
+        if node is None:
+            return self._find(id)
+        value = self._store.instances[node]
+        if value is ABSENT or self._store.seen:
+            return self._visible(node)
+        return value
+
+    def _find(self, id: str | Id) -> Any:
+        path = parse_path((id,), "An id")
+        graph, store = self._store.graph, self._store
+        if len(path) == 1 and path[0] in graph.definition.groups:
+            members = graph.members(str(path[0]))
+            return MappingProxyType(
+                {graph.ids[i].name: store.visible(i) for i in members if store.instances[i] is not ABSENT}
+            )
+        node = graph.position(Id(str(path[0]), str(path[1])) if len(path) > 1 else id)
+        if len(path) == 2 and type(id) is str:
+            self._at[id] = node
+        value = self._visible(node)
+        try:
+            return refs.reach(value, path[2:])
+        except Unreachable as error:
+            error.reached = path[: 2 + len(error.reached)]
+            raise UnknownComponent(f"There is no {_text.dotted(path)}: {error}") from None
+
+    def _visible(self, node: int) -> Any:
+        store = self._store
+        value = store.visible(node)
+        if value is ABSENT:
+            constant = store.graph.nodes[node]
+            if isinstance(constant, Constant) and not store.graph.needs[node]:
+                return refs.thaw(constant._value, lambda reference: reference)
+            state = STATES[store.states[node]]
+            raise NotStarted(f"{store.graph.ids[node]} has no instance: it is {state}.")
+        return value
+
+    def get(self, id: str | Id, type: type[T]) -> T:
+        """What others see of a component, checked to be of a type, and known to type checkers as that.
+
+        Parameters:
+            id: the component.
+            type: a class, as for `isinstance`.
+
+        Raises:
+            UnknownComponent, NotStarted: as for `live[id]`.
+            WrongType: it is something else.
+
+        Example:
+            >>> with System({"env": {"port": 80}}).started() as live:
+            ...     live.get("env.port", int)
+            80
+        """
+        value = self[id]
+        if not isinstance(value, type):
+            raise WrongType(f"{id} is a {value.__class__.__name__}, not a {type.__name__}.")
+        return value
+
+    def state(self, id: str | Id) -> State:
+        """What a component is doing.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+        """
+        path = parse_path((id,), "An id")
+        graph = self._store.graph
+        if len(path) == 2 and Id(str(path[0]), str(path[1])) in graph.off:
+            return State.DEFINED
+        return STATES[self._store.states[graph.position(id)]]
+
+    def describe(self) -> Description:
+        """What the system is made of and how each part is doing, with secrets masked."""
+        return Description(self._system._definition, self._store, self._last_start)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Have `observer` told every change of state from now on.
+
+        Parameters:
+            observer: called with an `Event`. One that raises is logged and not told anything more.
+
+        Returns:
+            A function that ends this.
+        """
+        self._observers.all.append(observer)
+
+        def forget() -> None:
+            if observer in self._observers.all:
+                self._observers.all.remove(observer)
+
+        return forget
+
+    def __repr__(self) -> str:
+        count: dict[State, int] = {}
+        graph = self._store.graph
+        for node, code in zip(graph.nodes, self._store.states, strict=True):
+            if isinstance(node, Component):
+                count[STATES[code]] = count.get(STATES[code], 0) + 1
+        name = f" {self._system.name}" if self._system.name else ""
+        return f"<Live{name}: {', '.join(f'{n} {state}' for state, n in count.items()) or 'no components'}>"
+
+    # --- requests ---
+
+    def start(self, select: Selection = None, *, on_failure: OnFailure = "rollback") -> Report:
+        """Start what is not running yet: everything, or a selection and what it needs.
+
+        Parameters:
+            select: an id, a group's name, or several of them.
+            on_failure: "rollback" stops again what this request started; "keep" leaves it running.
+
+        Raises:
+            StartError: a handler failed.
+            StateError: something that takes part is suspended, abandoned or half broken, and has to be resumed or stopped.
+        """
+        if on_failure not in ("rollback", "keep"):
+            raise ValueError(f"on_failure must be 'rollback' or 'keep', not {on_failure!r}")
+
+        def stages() -> list[Plan]:
+            plan = self._plan(START, select)
+            self._refuse_to_start(plan)
+            return [plan]
+
+        return self._request("start", stages, StartError, on_failure)
+
+    def stop(self, select: Selection = None) -> Report:
+        """Stop everything, or a selection and what needs it. What does not run is passed over; every handler is tried.
+
+        Parameters:
+            select: an id, a group's name, or several of them.
+
+        Raises:
+            StopError: handlers failed. Everything else was stopped all the same.
+        """
+        guard = self._guard
+        if guard is not None and not self._is_inside():
+            guard.ask_to_stop()
+        return self._request("stop", lambda: [self._plan(STOP, select)], StopError)
+
+    def restart(self, select: Selection = None) -> Report:
+        """Stop, and start again what was stopped: everything, or a selection and what needs it.
+
+        Parameters:
+            select: an id, a group's name, or several of them.
+
+        Raises:
+            StopError: a stop failed; what could be started again was.
+            StartError: a start failed; what this request had started was stopped again.
+        """
+
+        def stages() -> list[Plan]:
+            down = self._plan(STOP, select)
+            graph, held = self._store.graph, self._store.held
+            again = [i for i in down.members if held[i]]
+            chosen = selected(graph, select)
+            roots = None if chosen is None and not again else {*again, *(chosen or ())}
+            return [down, Plan(graph, START, roots, deadlines=self._system._definition.deadlines)]
+
+        return self._request("restart", stages, None)
+
+    def suspend(self, select: Selection = None) -> Report:
+        """Suspend those that have a handler for it: everything, or a selection and what needs it.
+
+        Parameters:
+            select: an id, a group's name, or several of them.
+
+        Raises:
+            SignalError: handlers failed.
+        """
+        return self.signal("suspend", select)
+
+    def resume(self, select: Selection = None) -> Report:
+        """Let what is suspended go on: everything, or a selection and what it needs.
+
+        Parameters:
+            select: an id, a group's name, or several of them.
+
+        Raises:
+            SignalError: handlers failed; what needs those components was not resumed.
+        """
+        return self.signal("resume", select)
+
+    def status(self, select: Selection = None) -> Mapping[Id, Any]:
+        """What the status handlers say, by id, of the running components that have one.
+
+        Parameters:
+            select: an id, a group's name, or several of them.
+
+        Raises:
+            SignalError: handlers failed; `report` has what the others said.
+        """
+        report = self.signal("status", select)
+        return {id: outcome.result for id, outcome in report.items() if outcome.called}
+
+    def signal(self, name: str, select: Selection = None) -> Report:
+        """Send any signal of the table.
+
+        Parameters:
+            name: the signal.
+            select: an id, a group's name, or several of them.
+
+        Raises:
+            UnknownSignal: the table has none of that name.
+            SignalError: handlers failed. The others were called all the same.
+        """
+        row = _row(self._system._definition, name)
+        if row.opens:
+            return self.start(select)
+        if row.closes:
+            return self.stop(select)
+        return self._request(name, lambda: [self._plan(row, select)], SignalError)
+
+    def _plan(self, row: Signal, select: Selection) -> Plan:
+        graph = self._store.graph
+        return Plan(graph, row, selected(graph, select), deadlines=self._system._definition.deadlines)
+
+    def _refuse_to_start(self, plan: Plan) -> None:
+        store = self._store
+        if not any(code in store.states for code in (_SUSPENDED, ABANDONED, FAILED)):
+            return
+        wrong = []
+        for i in plan.members:
+            state, id = store.states[i], store.graph.ids[i]
+            if state == _SUSPENDED:
+                wrong.append(f"{id} is suspended: resume or stop it first.")
+            elif state == ABANDONED:
+                wrong.append(f"{id} was abandoned, and what hangs in it may still run: it cannot be started again.")
+            elif state == FAILED and store.held[i]:
+                wrong.append(f"{id} failed and was kept: stop or restart it.")
+        if wrong:
+            raise StateError(" ".join(wrong))
+
+    def _is_inside(self) -> bool:
+        me = threading.get_ident()
+        return self._owner == me or any(worker.ident == me for worker in list(self._store.workers.values()))
+
+    def _request(
+        self,
+        name: str,
+        stages: Callable[[], list[Plan]],
+        kind: type[RunError] | None,
+        on_failure: OnFailure = "rollback",
+    ) -> Report:
+        if self._is_inside():
+            raise StateError(
+                f"{name} was asked for from a handler of the same system, which would wait for itself. "
+                "Ask from outside, or from a thread of your own."
+            )
+        with self._lock:
+            self._owner = threading.get_ident()
+            try:
+                with Guard() as guard:
+                    self._guard = guard
+                    machine, interruption = self._run(name, stages(), on_failure, guard)
+            finally:
+                self._owner = self._guard = None
+        if machine.failures or interruption is not None or (machine.interrupted and name in ("start", "restart")):
+            self._raise(name, machine, interruption, kind)
+        return self._report
+
+    def _run(
+        self, name: str, stages: list[Plan], on_failure: OnFailure, guard: Guard
+    ) -> tuple[Machine, BaseException | None]:
+        store = self._store
+        machine = Machine(stages, store.states, store.held, on_failure=on_failure, watch=bool(self._observers.all))
+        results: dict[str, dict[int, Any]] = {}
+        wall, began = time.time(), time.perf_counter()
+        interruption = drive(machine, store, self._observers, guard, self._system.name, results)
+        took = time.perf_counter() - began
+        self._report = Report(store.graph, machine, results, wall, took, name, store)
+        if "start" in machine.touched:
+            self._last_start = machine
+        return machine, interruption
+
+    def _raise(
+        self, name: str, machine: Machine, interruption: BaseException | None, kind: type[RunError] | None
+    ) -> None:
+        ids = self._store.graph.ids
+        failures = []
+        for node, signal, handler, error in machine.failures:
+            failures.append(Failure(ids[node], signal, handler, error))
+            note = f"In the component {ids[node]}, handler {handler}" + (
+                f", while sending {signal}." if signal not in handler else "."
+            )
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        if interruption is not None:
+            others = [failure for failure in failures if failure.error is not interruption]
+            for failure in others:
+                interruption.add_note(f"Also: {failure.id}, {failure.handler}: {failure.error!r}")
+            if name == "start":
+                interruption.add_note("The start was given up, and what it had started was stopped again.")
+            raise interruption
+        leaves = [failure.error for failure in failures if isinstance(failure.error, Exception)]
+        if machine.interrupted and not leaves:
+            leaves = [Interrupted(f"The {name} was given up because a stop was asked for.")]
+        if kind is None:
+            kind = StartError if machine.interrupted or any(f.signal == "start" for f in failures) else StopError
+        raise kind(_headline(name, failures, machine, self._store), leaves, failures, self)
+
+
+def _headline(name: str, failures: list[Failure], machine: Machine, store: Store) -> str:
+    first = [f"{f.id} ({f.handler}): {type(f.error).__name__}: {f.error}".split("\n")[0] for f in failures[:3]]
+    if len(failures) > 3:
+        first.append(f"and {len(failures) - 3} more")
+    text = f"{name} failed: {'; '.join(first)}" if failures else f"{name} was given up"
+    stopped = sum(isinstance(store.graph.nodes[i], Component) for i in machine.rolled_back)
+    if stopped:
+        text += f". {stopped} component{'s' * (stopped != 1)} started before {'was' if stopped == 1 else 'were'} stopped again"
+    return text
+
+
+def _refuse_async(graph: Graph) -> None:
+    specs = {id(node._spec): (i, node._spec) for i, node in enumerate(graph.nodes) if type(node) is Component}
+    found = [f"{graph.ids[i]} ({', '.join(slots)})" for i, spec in specs.values() if (slots := async_handlers(spec))]
+    if found:
+        raise StateError(
+            f"These components have async handlers: {_text.either(found, 'and')}. "
+            "This version runs sync handlers only; they can be defined, checked, planned and drawn."
+        )
