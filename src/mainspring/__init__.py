@@ -15,9 +15,10 @@ A tour of the rooms, from the inside out; each may import what stands above it, 
 Importing this package loads the standard library only.
 """
 
+from ._core.callables import Context, Id
 from ._core.define import ComponentFunction, build, component, is_ref, local_ref, opaque, ref
 from ._core.graph import Edge, Graph
-from ._core.model import Component, Context, Id, Signal, State
+from ._core.model import Component, Signal, State
 from ._core.plan import Plan, Step
 from ._core.refs import Secret, required
 from ._describe import Description, Entry
@@ -112,12 +113,15 @@ __all__ = [
     "required",
 ]
 
-for _name in __all__:
+
+def _publish() -> None:
     # So that tracebacks and reprs name what users import, not where it happens to be written.
-    _public = globals()[_name]
-    if isinstance(_public, type) or callable(_public):
+    for name in __all__:
         try:
-            _public.__module__ = __name__
-        except (AttributeError, TypeError):  # an instance, or an alias of typing
-            pass
-del _name, _public
+            globals()[name].__module__ = __name__
+        except (AttributeError, TypeError):
+            pass  # an instance, or an alias of typing
+
+
+_publish()
+del _publish

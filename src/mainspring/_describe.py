@@ -7,8 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 from . import _text
 from ._core import refs
+from ._core.callables import Id
 from ._core.graph import graph_of
-from ._core.model import ABSENT, STATES, Component, Constant, Definition, Id, Node, State, parse_path
+from ._core.model import ABSENT, STATES, Component, Constant, Definition, Node, State, parse_path
 from ._core.refs import LocalRef, Ref
 from ._core.run import Machine
 from ._engine.handlers import Resolver, Store
@@ -179,7 +180,7 @@ class _MaskedResolver(Resolver):
     __slots__ = ()
 
     def __call__(self, reference: Ref | LocalRef) -> Any:
-        target = reference.at(self.group) if type(reference) is LocalRef else reference
+        target = reference.at(self.group)
         graph = self.store.graph
         if len(target.path) == 1:
             members = graph.members(str(target.path[0]))

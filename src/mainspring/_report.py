@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from . import _text
+from ._core.callables import Id
 from ._core.graph import Graph
-from ._core.model import ABSENT, STATES, Component, Constant, Id, State, parse_path
+from ._core.model import ABSENT, STATES, Component, Constant, State, parse_path
 from ._core.run import Machine
 from ._engine.handlers import Store
 

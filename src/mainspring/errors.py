@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _text
 
 if TYPE_CHECKING:
-    from ._core.model import Id
+    from ._core.callables import Id
     from .system import Live
 
 
@@ -35,8 +35,7 @@ class Site(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a definition.
 
     Parameters:
@@ -55,7 +54,7 @@ class Problem:
     path: tuple[str | int, ...] = ()
     site: Site | None = None
     hint: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
+    details: Mapping[str, Any] = MappingProxyType({})
 
     def __str__(self) -> str:
         place = ""
@@ -192,8 +191,14 @@ class RunError(MainspringError, ExceptionGroup[Exception]):
         self.live = live
         return self
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args[:2])
+    def __init__(
+        self,
+        message: str,
+        exceptions: Sequence[Exception],
+        failures: Sequence[Failure] = (),
+        live: Live | None = None,
+    ) -> None:
+        super().__init__(message, exceptions)
 
     def derive(self, excs: Sequence[Exception], /) -> RunError:  # type: ignore[override]
         """Part of this group, as `except*` makes it; keeps the class, the failures that belong to it, and `live`."""

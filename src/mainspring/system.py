@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from _thread import allocate_lock, get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, TypeVar
 
 from . import _text
 from ._core import compose, refs
+from ._core.callables import Id
 from ._core.check import check
 from ._core.graph import Graph, Selection, graph_of, selected
-from ._core.model import (
-    ABSENT,
-    CODE,
-    START,
-    STATES,
-    STOP,
-    Component,
-    Constant,
-    Definition,
-    Id,
-    Signal,
-    State,
-    parse_path,
-)
+from ._core.model import ABSENT, CODE, START, STATES, STOP, Component, Constant, Definition, Signal, State, parse_path
 from ._core.plan import Plan
 from ._core.refs import Unreachable
 from ._core.run import ABANDONED, FAILED, Machine, OnFailure
@@ -342,7 +330,8 @@ class Started:
     __slots__ = ("_live", "_observers", "_on_failure", "_select", "_system")
 
     def __init__(self, system: System, select: Selection, on_failure: OnFailure, observers: Iterable[Observer]) -> None:
-        self._system, self._select, self._on_failure, self._observers = system, select, on_failure, observers
+        self._system, self._select, self._observers = system, select, observers
+        self._on_failure: OnFailure = on_failure
         self._live: Live | None = None
 
     def __enter__(self) -> Live:
@@ -394,11 +383,11 @@ class Live:
     def __init__(self, system: System, observers: Iterable[Observer] = ()) -> None:
         system._sound()
         graph = graph_of(system._definition)
-        _refuse_async(graph)
+        _refuse_async(system._definition, graph)
         self._system = system
         self._store = Store(graph)
         self._observers = Observers(tuple(observers))
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._owner: int | None = None
         self._guard: Guard | None = None
         self._at: dict[str, int] = {}
@@ -655,7 +644,7 @@ class Live:
             raise StateError(" ".join(wrong))
 
     def _is_inside(self) -> bool:
-        me = threading.get_ident()
+        me = get_ident()
         return self._owner == me or any(worker.ident == me for worker in list(self._store.workers.values()))
 
     def _request(
@@ -671,7 +660,7 @@ class Live:
                 "Ask from outside, or from a thread of your own."
             )
         with self._lock:
-            self._owner = threading.get_ident()
+            self._owner = get_ident()
             try:
                 with Guard() as guard:
                     self._guard = guard
@@ -734,9 +723,9 @@ def _headline(name: str, failures: list[Failure], machine: Machine, store: Store
     return text
 
 
-def _refuse_async(graph: Graph) -> None:
-    specs = {id(node._spec): (i, node._spec) for i, node in enumerate(graph.nodes) if type(node) is Component}
-    found = [f"{graph.ids[i]} ({', '.join(slots)})" for i, spec in specs.values() if (slots := async_handlers(spec))]
+def _refuse_async(definition: Definition, graph: Graph) -> None:
+    specs: dict[Any, int] = definition.cache["specs"]
+    found = [f"{graph.ids[i]} ({', '.join(slots)})" for spec, i in specs.items() if (slots := async_handlers(spec))]
     if found:
         raise StateError(
             f"These components have async handlers: {_text.either(found, 'and')}. "

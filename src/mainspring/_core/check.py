@@ -8,8 +8,9 @@ from typing import Any
 from .. import _text
 from ..errors import BadArguments, BadComponent, Problem, RequiredMissing
 from . import refs
+from .callables import Id
 from .graph import Graph, graph_of, site_of
-from .model import Component, Constant, Definition, Id, Node, Spec, name_of
+from .model import Component, Constant, Definition, Node, Spec
 from .refs import ATOMS, FLAT, NESTED, Path
 
 
@@ -25,17 +26,18 @@ def _found(definition: Definition) -> list[Problem]:
     graph = graph_of(definition)
     problems = list(graph.problems)
     signals = definition.signals
-    sound: set[Spec] = set()
+    specs: dict[Spec, int] = {}  # each with the first node that has it
     for i, node in enumerate(graph.nodes):
         if node._shape == NESTED:
             problems += _required(graph.ids[i], node)
         if type(node) is Component:
             spec = node._spec
-            if spec not in sound:
-                sound.add(spec)
+            if spec not in specs:
+                specs[spec] = i
                 problems += _handlers(graph, i, spec, signals)
             if not node._bound:
                 problems += _arguments(graph.ids[i], node)
+    definition.cache["specs"] = specs
     if len(problems) > 1:
         place = {Id(g, n): k for k, (g, n) in enumerate((g, n) for g, m in definition.groups.items() for n in m)}
         problems.sort(key=lambda problem: place.get(problem.id, -1) if problem.id is not None else -1)
@@ -78,7 +80,7 @@ def _arguments(id: Id, node: Component[Any]) -> list[Problem]:
     elif parameters.context in node._config:
         unknown.append(str(parameters.context))
     found = []
-    target = "The component's start" if node._spec.is_value else name_of(node._spec.target)
+    target = "The component's start" if node._spec.is_value else refs.name_of(node._spec.target)
     takes = f"It takes: {', '.join(parameters.names) or 'nothing'}."
     for name in missing:
         what = f"{target} needs {_text.quote(name)}, and it is not in the config."

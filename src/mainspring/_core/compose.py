@@ -8,6 +8,7 @@ from typing import Any, Literal
 from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, BadOverride, DefinitionError, MergeConflict, Problem
 from . import refs
+from .callables import Id
 from .graph import Graph, closure
 from .model import (
     ABSENT,
@@ -17,7 +18,6 @@ from .model import (
     Component,
     Constant,
     Definition,
-    Id,
     Node,
     Signal,
     Unfinished,
@@ -69,7 +69,8 @@ def groups_of(given: Mapping[str, Mapping[str, Any]]) -> Groups:
             what = f"The group {_text.quote(group)} is {kind}, not a mapping of names to components and constants."
             problems.append(Problem(BadId, what, hint=f'Write {{"{group}": {{"name": ...}}}}.'))
         else:
-            groups[group] = nodes = {}
+            nodes: dict[str, Node] = {}
+            groups[group] = nodes
             for name, value in members.items():
                 if type(name) is not str or not name:
                     what = f"{name!r} cannot name a component in the group {_text.quote(group)}."
@@ -143,10 +144,10 @@ def _changes(changes: Mapping[Any, Any], problems: list[Problem]) -> Iterable[tu
         except DefinitionError as error:
             problems += error.problems
             continue
-        if len(path) > 1:
+        if len(path) >= 2:
             yield path, value
         elif isinstance(value, Mapping):
-            yield from (((path[0], name), inner) for name, inner in value.items())
+            yield from (((*path, name), inner) for name, inner in value.items())
         else:
             what = f"names a whole group, and is given {value!r}, which is no mapping."
             problems.append(_problem(what, path, None, "Give a mapping of names in the group.", []))
@@ -261,13 +262,12 @@ def _set_in(data: Any, path: Path, at: int, value: Any) -> Any:
         error = Unreachable(path[:at], part, data, refs.names_in(data))
         raise _Bad(f"leads nowhere: {error}", "", error.candidates) from None
     new = _set_in(old, path, at + 1, value)
-    if kind is dict:
+    if isinstance(data, dict):
         return {**data, (part if part in data else int(part)): new}
-    if hasattr(data, "_make"):
-        place = data._fields.index(part) if part in data._fields else int(part)
-        return data._make([*data[:place], new, *data[place + 1 :]])
-    place = int(part) % len(data)
-    return kind([*data[:place], new, *data[place + 1 :]])
+    fields: list[Any] = list(getattr(data, "_fields", ()))
+    place = fields.index(part) if part in fields else int(part) % len(data)
+    parts = [*data[:place], new, *data[place + 1 :]]
+    return data._make(parts) if fields else kind(parts)  # type: ignore[union-attr]
 
 
 def _into(path: Path, at: int, data: Any, hint: str) -> _Bad:
@@ -340,7 +340,7 @@ def select(definition: Definition, graph: Graph, roots: list[int] | None) -> Def
         node = definition.groups[id.group][id.name]
         if isinstance(node, Component) and isinstance(node._spec.enabled, Ref | LocalRef):
             switch = node._spec.enabled
-            target = switch.at(id.group) if isinstance(switch, LocalRef) else switch
+            target = switch.at(id.group)
             kept.add(Id(str(target.path[0]), str(target.path[1])))
     kept |= graph.off.keys()
     groups = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 from collections.abc import (
     AsyncGenerator,
@@ -17,24 +15,35 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import FrameType
-from typing import Any, Concatenate, Final, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from .. import _text
 from ..errors import BadArguments, BadComponent, Problem, Site
 from . import refs
+from .callables import Handler, Parameters, doc_of, is_async, is_generator, signature_of
 from .model import (
     ABSENT,
+    KEYWORDS,
     Component,
     Constructed,
     ConstructedAsync,
-    Handler,
     NamedHandlers,
-    Parameters,
     Spec,
     Unfinished,
     add_named,
     frozen_config,
-    made,
     named,
     parse_path,
     site_of,
@@ -42,12 +51,35 @@ from .model import (
 )
 from .refs import ATOMS, FLAT, NESTED, Build, LocalRef, Opaque, Ref, Unfit, name_of
 
+if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
+
+    class Slots(TypedDict, total=False):
+        """What `component` takes beside stop and enter."""
+
+        handlers: Mapping[str, Handler]
+        status: Handler
+        suspend: Handler
+        resume: Handler
+        pre: Mapping[str, NamedHandlers]
+        post: Mapping[str, NamedHandlers]
+        resolve: Handler
+        doc: str
+        tags: Iterable[str]
+        enabled: Any
+        deadlines: float | Mapping[str, float]
+        retry: Any
+        schema: Any
+        instance_schema: Any
+
+
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 T = TypeVar("T")
 R = TypeVar("R")
 
 _PLAIN: Final = refs.PLAIN_ATOMS
+_new = object.__new__
 
 
 def ref(*path: str | int, optional: bool = False) -> Any:
@@ -130,11 +162,8 @@ def build(target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         ...     live["a.half"]
         {'share': Fraction(1, 2)}
     """
-    try:
-        signature = inspect.signature(target)
-    except (ValueError, TypeError):
-        pass  # a callable of C that does not say what it takes
-    else:
+    signature = signature_of(target)
+    if signature is not None:
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -177,10 +206,16 @@ class ComponentFunction(Unfinished, Generic[P, T]):
     Further handlers are attached with its methods, as decorators, before the first call.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "__wrapped__", "_parameters", "_slots", "_spec")
+    __wrapped__: Callable[..., Any]
+    __name__: str
+    _parameters: Parameters
 
     def __init__(self, function: Callable[..., Any], slots: dict[str, Any]) -> None:
-        functools.update_wrapper(self, function)
+        self.__wrapped__ = function
+        self.__name__ = name_of(function)
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__module__ = getattr(function, "__module__", __name__)
+        self.__doc__ = slots.get("doc")
         self._slots = slots
         self._spec: Spec | None = None
         self._slots["handlers"] = dict(slots.get("handlers") or {})
@@ -191,7 +226,7 @@ class ComponentFunction(Unfinished, Generic[P, T]):
     @property
     def function(self) -> Callable[P, Any]:
         """The undecorated function, class or callable."""
-        return self.__wrapped__
+        return cast("Callable[P, Any]", self.__wrapped__)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Component[T]:
         """A definition with these arguments, any of which may be or hold a reference.
@@ -205,7 +240,7 @@ class ComponentFunction(Unfinished, Generic[P, T]):
         parameters = self._parameters
         frame = sys._getframe(1)
         config: dict[str, Any] = kwargs  # a dict of our own: the call made it
-        if args or parameters.open or parameters.context in config:
+        if args or parameters.awkward:
             config = self._bind(parameters, args, kwargs, frame)
         else:
             for name in parameters.required:
@@ -226,7 +261,10 @@ class ComponentFunction(Unfinished, Generic[P, T]):
                 config, shape = frozen_config(config)
             except Unfit as unfit:
                 raise unfit_problem(unfit, _site(frame)) from None
-        return made(spec, config, shape, frame.f_code, frame.f_lasti)
+        new: Component[T] = _new(Component)
+        new._spec, new._config, new._shape, new._bound = spec, config, shape, True
+        new._code, new._instruction = frame.f_code, frame.f_lasti
+        return new
 
     def _freeze(self) -> Spec:
         self._spec = spec = Spec(self._slots)
@@ -238,9 +276,8 @@ class ComponentFunction(Unfinished, Generic[P, T]):
     ) -> dict[str, Any]:
         if parameters.context in kwargs:
             raise self._wrong(parameters, kwargs, frame)
-        try:
-            signature = inspect.signature(self.__wrapped__)
-        except (ValueError, TypeError):
+        signature = signature_of(self.__wrapped__)
+        if signature is None:
             if not args:
                 return kwargs
             what = f"{self.__name__} does not say what its parameters are called."
@@ -252,7 +289,7 @@ class ComponentFunction(Unfinished, Generic[P, T]):
             raise self._wrong(parameters, kwargs, frame, args) from None
         config: dict[str, Any] = {}
         for name, value in given.items():
-            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            if signature.parameters[name].kind is signature.parameters[name].VAR_KEYWORD:
                 config.update(value)
             else:
                 config[name] = value
@@ -411,11 +448,11 @@ class _EnterDecorator(Protocol):
 
 @overload
 def component(
-    target: Callable[P, AbstractContextManager[T, Any]], /, *, enter: Literal[True], **slots: Any
+    target: Callable[P, AbstractContextManager[T, Any]], /, *, enter: Literal[True], **slots: Unpack[Slots]
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
-    target: Callable[P, AbstractAsyncContextManager[T, Any]], /, *, enter: Literal[True], **slots: Any
+    target: Callable[P, AbstractAsyncContextManager[T, Any]], /, *, enter: Literal[True], **slots: Unpack[Slots]
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
@@ -424,7 +461,7 @@ def component(
     *,
     stop: None = None,
     enter: Literal[False] = False,
-    **slots: Any,
+    **slots: Unpack[Slots],
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
@@ -433,11 +470,11 @@ def component(
     *,
     stop: None = None,
     enter: Literal[False] = False,
-    **slots: Any,
+    **slots: Unpack[Slots],
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
-    target: Callable[P, Iterator[T]], /, *, stop: None = None, enter: Literal[False] = False, **slots: Any
+    target: Callable[P, Iterator[T]], /, *, stop: None = None, enter: Literal[False] = False, **slots: Unpack[Slots]
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
@@ -446,7 +483,7 @@ def component(
     *,
     stop: None = None,
     enter: Literal[False] = False,
-    **slots: Any,
+    **slots: Unpack[Slots],
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
@@ -455,7 +492,7 @@ def component(
     *,
     stop: Callable[[T], Any] | None = None,
     enter: Literal[False] = False,
-    **slots: Any,
+    **slots: Unpack[Slots],
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
@@ -464,33 +501,15 @@ def component(
     *,
     stop: Callable[[T], Any] | None = None,
     enter: Literal[False] = False,
-    **slots: Any,
+    **slots: Unpack[Slots],
 ) -> ComponentFunction[P, T]: ...
 @overload
-def component(*, enter: Literal[True], **slots: Any) -> _EnterDecorator: ...
+def component(*, enter: Literal[True], **slots: Unpack[Slots]) -> _EnterDecorator: ...
 @overload
-def component(*, stop: Callable[..., Any] | None = None, enter: Literal[False] = False, **slots: Any) -> _Decorator: ...
 def component(
-    target: Any = ABSENT,
-    /,
-    *,
-    stop: Handler | None = None,
-    enter: bool = False,
-    handlers: Mapping[str, Handler] | None = None,
-    status: Handler | None = None,
-    suspend: Handler | None = None,
-    resume: Handler | None = None,
-    pre: Mapping[str, NamedHandlers] | None = None,
-    post: Mapping[str, NamedHandlers] | None = None,
-    resolve: Handler | None = None,
-    doc: str | None = None,
-    tags: Iterable[str] = (),
-    enabled: Any = True,
-    deadlines: float | Mapping[str, float] | None = None,
-    retry: Any = None,
-    schema: Any = None,
-    instance_schema: Any = None,
-) -> Any:
+    *, stop: Callable[..., Any] | None = None, enter: Literal[False] = False, **slots: Unpack[Slots]
+) -> _Decorator: ...
+def component(target: Any = ABSENT, /, *, stop: Handler | None = None, enter: bool = False, **slots: Any) -> Any:
     """Make a component function: called with arguments, it gives a definition instead of an instance.
 
     Parameters:
@@ -521,8 +540,10 @@ def component(
         Hello, you
         stop
     """
-    slots = dict(locals())
-    del slots["target"], slots["stop"], slots["enter"]
+    for name in slots:
+        if name not in KEYWORDS:
+            hint = _text.hint_near(name, KEYWORDS, what="slot")
+            raise BadComponent([Problem(BadComponent, f"A component has no slot {name!r}.", hint=hint)])
     if target is ABSENT:
         return lambda target: _component(target, stop, enter, slots)
     return _component(target, stop, enter, slots)
@@ -541,13 +562,12 @@ def _component(target: Any, stop: Handler | None, enter: bool, slots: dict[str, 
         )
     if what is not None:
         raise BadComponent([Problem(BadComponent, what, hint=hint or "")])
-    if slots["doc"] is None and inspect.getdoc(target) != inspect.getdoc(type(target)):
-        slots["doc"] = inspect.getdoc(target)
-    if enter or (stop is None and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target))):
+    slots["doc"] = doc_of(target) if slots.get("doc") is None else slots["doc"]
+    if enter or (stop is None and is_generator(target)):
         slots["scope"] = target
     else:
         slots["start"], slots["stop"] = target, stop
-        if inspect.isclass(target):
+        if isinstance(target, type):
             _class_slots(target, slots)
     return ComponentFunction(target, slots)
 
@@ -555,7 +575,7 @@ def _component(target: Any, stop: Handler | None, enter: bool, slots: dict[str, 
 def _class_slots(cls: type[Any], slots: dict[str, Any]) -> None:
     start, stop = getattr(cls, "start", None), getattr(cls, "stop", None)
     if callable(start):
-        slots["start"] = (ConstructedAsync if inspect.iscoroutinefunction(start) else Constructed)(cls)
+        slots["start"] = (ConstructedAsync if is_async(start) else Constructed)(cls)
     if callable(stop) and slots["stop"] is None:
         slots["stop"] = stop
 

@@ -22,7 +22,8 @@ from ..errors import (
     UnknownReference,
 )
 from . import refs
-from .model import Component, Constant, Definition, Id, Node, parse_path
+from .callables import Id
+from .model import Component, Constant, Definition, Node, parse_path
 from .refs import FLAT, LocalRef, Path, Ref, Unreachable
 
 NOTHING: Final[tuple[int, ...]] = ()
@@ -66,6 +67,7 @@ class Graph:
     off: dict[Id, str]  # components that are switched off, with the reason
     special: list[int]  # nodes that take a second look at each request: pre, post, resolve, deadlines
     problems: list[Problem]
+    _needed_by: list[list[int]] | None
 
     @property
     def needed_by(self) -> list[list[int]]:
@@ -99,12 +101,12 @@ class Graph:
         """The references of one node, each with its place; a group reference gives one edge to each member."""
         id = self.ids[position]
         for path, reference in references(self.nodes[position]):
-            target = reference.at(id.group) if type(reference) is LocalRef else reference
+            target = reference.at(id.group)
             if len(target.path) == 1:
                 for member in self.members(str(target.path[0])):
                     yield Edge(id, self.ids[member], path, target.optional)
             elif target.id in self.index:
-                yield Edge(id, Id(*target.id), path, target.optional)
+                yield Edge(id, Id(str(target.path[0]), str(target.path[1])), path, target.optional)
 
     def dependencies(self, id: str | Id) -> tuple[Id, ...]:
         """What a component needs directly.
@@ -243,6 +245,7 @@ class _Builder:
 
     def build(self) -> Graph:
         ids, nodes, special = self.ids, self.nodes, self.special
+        new = tuple.__new__  # half of what Id(...) costs, and there may be very many
         switched: list[tuple[Id, Component[Any]]] = []
         for group, members in self.groups.items():
             for name, node in members.items():
@@ -252,7 +255,7 @@ class _Builder:
                         special.append(len(ids))
                     if spec.enabled is not True:
                         switched.append((Id(group, name), node))
-                ids.append(Id(group, name))
+                ids.append(new(Id, (group, name)))
                 nodes.append(node)
         if switched:
             self._switch(switched)
@@ -300,7 +303,7 @@ class _Builder:
                 if not enabled:
                     self.off[id] = "enabled is False"
                 continue
-            target = enabled.at(id.group) if type(enabled) is LocalRef else enabled
+            target = enabled.at(id.group)
             value = self._constant(id, node, target)
             if value is False:
                 self.off[id] = f"{_text.dotted(target.path)} is False"
@@ -332,7 +335,7 @@ class _Builder:
 
     def _resolve(self, i: int, reference: Ref | LocalRef, found: list[int]) -> None:
         id = self.ids[i]
-        target = reference.at(id.group) if type(reference) is LocalRef else reference
+        target = reference.at(id.group)
         if len(target.path) == 1:
             group = target.path[0]
             if group not in self.groups:
@@ -387,7 +390,7 @@ class _Builder:
                 return
 
     def _unknown(self, i: int, reference: Ref | LocalRef, what: str) -> None:
-        path = reference.path if type(reference) is Ref else reference.at(self.ids[i].group).path  # type: ignore[union-attr]
+        path = reference.at(self.ids[i].group).path
         hint = _near_id(path, self.groups)
         candidates = [str(Id(g, n)) for g, members in self.groups.items() for n in members]
         details = {"target": _text.dotted(path), "candidates": _text.near(_text.dotted(path[:2]), candidates)}
@@ -463,7 +466,7 @@ class _Builder:
             following = self.ids[cycle[(n + 1) % len(cycle)]]
             id = self.ids[i]
             for path, reference in references(self.nodes[i]):
-                target = reference.at(id.group) if type(reference) is LocalRef else reference
+                target = reference.at(id.group)
                 if target.id == following or (len(target.path) == 1 and target.path[0] == following.group):
                     reasons.append(path)
                     break
@@ -529,7 +532,7 @@ def selected(graph: Graph, select: Selection) -> list[int] | None:
         if len(path) == 1 and path[0] in graph.definition.groups:
             found.update(graph.members(str(path[0])))
         elif path in graph.index:
-            found.add(graph.index[path])  # type: ignore[index]
+            found.add(graph.index[path])
         else:
             wrong.append(str(graph.unknown(path)))
     if wrong:

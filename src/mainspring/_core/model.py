@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from types import CodeType
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, cast
+from types import CodeType, MethodType
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, cast
 
 from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
 from . import refs
+from .callables import Context, Handler, Id, Parameters, is_generator
 from .refs import ATOMS, FLAT, NESTED, LocalRef, Opaque, Path, Ref, Unfit, name_of
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-Handler = Callable[..., Any]
 NamedHandlers = Mapping[str, Handler] | Iterable[Handler] | Handler
-
-
-class Id(NamedTuple):
-    """A component id.
-
-    Parameters:
-        group: the component group's name.
-        name: the component's name in the group.
-
-    Example:
-        >>> str(Id("db", "pool"))
-        'db.pool'
-        >>> str(Id("db", "my.pool"))
-        'db."my.pool"'
-    """
-
-    group: str
-    name: str
-
-    def __str__(self) -> str:
-        return _text.dotted(self)
 
 
 class State(StrEnum):
@@ -165,122 +143,6 @@ STATUS: Final = Signal("status", "dependencies first", states=(State.RUNNING, St
 SIGNALS: Final = {row.name: row for row in (START, STOP, SUSPEND, RESUME, STATUS)}
 
 
-class Context:
-    """What a handler can be told beyond its instance. A handler asks for it with a parameter whose default is `Context.here`.
-
-    Parameters:
-        id: the component.
-        signal: the signal being sent.
-        handler: which handler this is: the signal's name, or for example "pre start: announce".
-        config: the resolved config with which the component was started, or is being started.
-        instance: the component's own instance, `None` before it has one.
-        system: the system's name, or `None`.
-
-    Example:
-        >>> from mainspring import Component, System
-        >>> def start(size, ctx=Context.here):
-        ...     return f"{ctx.id} with {size}"
-        >>> with System({"a": {"b": Component(start, config={"size": 3})}}).started() as live:
-        ...     live["a.b"]
-        'a.b with 3'
-    """
-
-    __slots__ = ("config", "handler", "id", "instance", "signal", "system")
-
-    here: ClassVar[Context]
-
-    def __init__(
-        self, id: Id, signal: str, handler: str, config: Mapping[str, Any], instance: Any, system: str | None
-    ) -> None:
-        self.id, self.signal, self.handler = id, signal, handler
-        self.config, self.instance, self.system = config, instance, system
-
-    def __repr__(self) -> str:
-        if self is Context.here:
-            return "Context.here"
-        return f"<Context {self.id}, {self.handler}>"
-
-
-Context.here = object.__new__(Context)
-
-
-# --- What a callable takes --------------------------------------------------------------------------------------------
-
-
-class Parameters:
-    """The parameters of a start handler, as far as they concern a config."""
-
-    __slots__ = ("accepts", "context", "names", "open", "positional", "required", "rest", "simple")
-
-    def __init__(self, target: Handler) -> None:
-        self.context: str | None = None
-        self.positional: tuple[str, ...] = ()
-        self.rest: str | None = None
-        self.open = False
-        names: list[str] = []
-        required: list[str] = []
-        try:
-            signature = inspect.signature(target)
-        except (ValueError, TypeError):
-            self.open = True  # a callable of C that does not say what it takes
-        else:
-            for name, parameter in signature.parameters.items():
-                if parameter.default is Context.here:
-                    self.context = name
-                elif parameter.kind is parameter.VAR_KEYWORD:
-                    self.open = True
-                elif parameter.kind is parameter.VAR_POSITIONAL:
-                    self.rest = name
-                    self.positional = tuple(names)  # what stands before *args can then only be given by position
-                else:
-                    names.append(name)
-                    if parameter.kind is parameter.POSITIONAL_ONLY:
-                        self.positional = (*self.positional, name)
-                    if parameter.default is parameter.empty:
-                        required.append(name)
-        self.names = tuple(names)
-        self.required = tuple(required)
-        self.accepts = frozenset(names) | ({self.rest} if self.rest else frozenset())
-        self.simple = not self.positional and self.rest is None and self.context is None
-
-    def complaints(self, given: Iterable[str]) -> tuple[list[str], list[str]]:
-        """The required names that are missing in `given`, and those in it that are not taken."""
-        given = list(given)
-        missing = [name for name in self.required if name not in given]
-        unknown = [] if self.open else [name for name in given if name not in self.accepts]
-        return missing, unknown
-
-    def arguments(self, config: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """A resolved config as the positional and the named arguments of a call."""
-        named = dict(config)
-        args: list[Any] = []
-        extra = named.pop(self.rest, ()) if self.rest else ()
-        if self.rest is None or extra:
-            for name in self.positional:
-                if name not in named:
-                    break
-                args.append(named.pop(name))
-        args.extend(extra)
-        return args, named
-
-
-def context_parameter(handler: Handler) -> str | None:
-    """The name of the parameter in which a handler wants its `Context`, if it does."""
-    try:
-        signature = inspect.signature(handler)
-    except (ValueError, TypeError):
-        return None
-    return next((name for name, p in signature.parameters.items() if p.default is Context.here), None)
-
-
-def is_async(handler: Any) -> bool:
-    """Whether calling a handler gives something to be awaited or iterated asynchronously."""
-    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
-        return True
-    call = getattr(type(handler), "__call__", None)  # noqa: B004 - the class's own, to look at its flags
-    return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
-
-
 # --- Components -------------------------------------------------------------------------------------------------------
 
 
@@ -298,6 +160,7 @@ SLOTS: Final = (
     "schema", "instance_schema",
 )  # fmt: skip
 SHORTHANDS: Final = ("status", "suspend", "resume")  # slots that are entries of `handlers`
+KEYWORDS: Final = frozenset({*SLOTS, *SHORTHANDS}) - {"start", "stop", "scope"}  # what `component` takes
 
 
 PRE: Final = 0
@@ -316,7 +179,7 @@ class Phase(NamedTuple):
 class Spec:
     """Everything of a component but its config: shared by all definitions that one component function gives."""
 
-    __slots__ = (*SLOTS, "_parameters", "cache", "special")
+    __slots__ = (*SLOTS, "_parameters", "cache", "shape", "special")
 
     def __init__(self, slots: Mapping[str, Any]) -> None:
         self.start = slots.get("start", ABSENT)
@@ -336,6 +199,7 @@ class Spec:
         self._parameters: Parameters | None = None
         # What other rooms derive from a spec and want to keep: the engine's calls, the checks that passed.
         self.cache: dict[Any, Any] = {}
+        self.shape: Any = None
         for name in SHORTHANDS:
             if slots.get(name) is not None:
                 self.handlers[name] = slots[name]
@@ -432,7 +296,7 @@ def _nothing() -> None:
 
 def _comparable(value: Any) -> Any:
     # A bound method is a new object every time it is looked up; the function and the object it is bound to are not.
-    if inspect.ismethod(value):
+    if isinstance(value, MethodType):
         return (value.__func__, Opaque(value.__self__))
     if isinstance(value, Constructed):
         return ("constructed", value.__wrapped__)
@@ -441,15 +305,10 @@ def _comparable(value: Any) -> Any:
     return value
 
 
-def is_generator(target: Any) -> bool:
-    """Whether a callable is a generator function, sync or async."""
-    return inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)
-
-
 def named(given: NamedHandlers) -> dict[str, Handler]:
     """One or several pre or post handlers by name; those without a name of their own are numbered."""
     if isinstance(given, Mapping):
-        return dict(given)
+        return {str(name): handler for name, handler in given.items()}
     handlers: list[Handler] = [given] if callable(given) else list(given)
     found: dict[str, Handler] = {}
     for handler in handlers:
@@ -696,18 +555,6 @@ class Component(Generic[T_co]):
         what = repr(spec.start) if spec.is_value else name_of(spec.target)
         shown = refs.masked(self._config, lambda reference: reference)
         return f"<Component {what}({', '.join(f'{k}={v!r}' for k, v in shown.items())})>"
-
-
-def made(spec: Spec, config: dict[str, Any], shape: int, code: CodeType | None, instruction: int) -> Component[Any]:
-    """A component from parts that have been checked; for the component functions, which are called very often."""
-    new: Component[Any] = object.__new__(Component)
-    new._spec = spec
-    new._config = config
-    new._shape = shape
-    new._bound = True
-    new._code = code
-    new._instruction = instruction
-    return new
 
 
 class Constant:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from .. import _text
+from .callables import Id
 from .graph import Graph, closure
-from .model import Component, Constant, Id, Phase, Signal
+from .model import Component, Constant, Phase, Signal
 
 NEVER: Final = 1 << 40  # waits of a node that is not part of a plan: no number of releases brings it to nothing
 
@@ -130,7 +131,7 @@ class Plan(Sequence[Step]):
         """For each node, how many steps come before its own; `NEVER` for those without one."""
         after, members = self.after, self._members
         if members is None:
-            return [len(before) for before in after]
+            return list(map(len, after))
         inside = set(members)
         waits: array[int] = array("q", [NEVER]) * len(after)
         for i in members:

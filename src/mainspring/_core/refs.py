@@ -33,6 +33,10 @@ class Ref:
         self.id = path[:2]
         self.optional = optional
 
+    def at(self, group: str) -> Ref:
+        """The same reference as seen from outside the group: itself."""
+        return self
+
     @property
     def rest(self) -> Path:
         """What is to be reached inside the instance."""
@@ -164,6 +168,11 @@ def name_of(target: Any) -> str:
     return getattr(target, "__qualname__", None) or getattr(target, "__name__", None) or repr(target)
 
 
+def is_named_tuple(value: Any) -> bool:
+    """Whether a value is a tuple with named fields, which can be rebuilt from its parts."""
+    return isinstance(value, tuple) and hasattr(value, "_make")
+
+
 # --- Making frozen data -----------------------------------------------------------------------------------------------
 
 _ATOMIC: Final = frozenset({str, int, float, bool, type(None), bytes, complex, Ref, LocalRef, Required})
@@ -214,7 +223,7 @@ def freeze(value: Any, refuse: Callable[[Any], tuple[str, str] | None], path: Pa
     complaint = refuse(value)
     if complaint is not None:
         raise Unfit(path, *complaint)
-    if isinstance(value, tuple) and hasattr(value, "_make"):
+    if is_named_tuple(value):
         return value._make(freeze(v, refuse, (*path, k)) for k, v in zip(value._fields, value, strict=True))
     if isinstance(value, dict | list | tuple | set | frozenset) and _holds_marks(value):
         raise Unfit(
@@ -249,7 +258,7 @@ def is_atomic(value: Any) -> bool:
         return True
     if kind in _ATOMIC or kind in _CONTAINERS or kind is Build or kind is Opaque or kind is Secret:
         return False
-    return not (isinstance(value, tuple) and hasattr(value, "_make"))
+    return not is_named_tuple(value)
 
 
 # --- Looking through frozen data --------------------------------------------------------------------------------------
@@ -267,10 +276,10 @@ def children(value: Any) -> Iterator[tuple[PathPart, Any]]:
     elif kind is Build:
         yield from enumerate(value.args)
         yield from value.kwargs.items()
-    elif isinstance(value, tuple) and hasattr(value, "_make"):
-        yield from zip(value._fields, value, strict=True)  # type: ignore[attr-defined]
+    elif is_named_tuple(value):
+        yield from zip(value._fields, value, strict=True)
     elif kind is Secret:
-        yield from children(value.reveal())
+        yield from children(unwrapped(value))
 
 
 def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -306,7 +315,7 @@ def thaw(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
         return value.target(
             *[thaw(v, lookup) for v in value.args], **{k: thaw(v, lookup) for k, v in value.kwargs.items()}
         )
-    if isinstance(value, tuple) and hasattr(value, "_make"):
+    if is_named_tuple(value):
         return value._make([thaw(v, lookup) for v in value])
     return value
 
@@ -326,7 +335,7 @@ def copied(value: Any) -> Any:
         return Build(value.target, copied(value.args), copied(value.kwargs))
     if kind is Secret:
         return Secret(copied(value.reveal()))
-    if isinstance(value, tuple) and hasattr(value, "_make"):
+    if is_named_tuple(value):
         return value._make([copied(v) for v in value])
     return value
 
@@ -350,7 +359,7 @@ def masked(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
         return Build(value.target, masked(value.args, lookup), masked(value.kwargs, lookup))
     if kind is Opaque:
         return value.value
-    if isinstance(value, tuple) and hasattr(value, "_make"):
+    if is_named_tuple(value):
         return value._make([masked(v, lookup) for v in value])
     return value
 
@@ -390,7 +399,7 @@ def step_into(value: Any, part: PathPart) -> Any:
         try:
             return value[int(part)]
         except ValueError:
-            if isinstance(value, tuple) and hasattr(value, "_make"):
+            if is_named_tuple(value):
                 return getattr(value, str(part))
             raise
     return getattr(value, str(part))
@@ -447,7 +456,7 @@ def same(a: Any, b: Any) -> bool:
         return bool(a == b)
     if kind is Build:
         return a.target is b.target and same(a.args, b.args) and same(a.kwargs, b.kwargs)
-    if isinstance(a, tuple) and hasattr(a, "_make"):
+    if is_named_tuple(a):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if kind.__module__ in _VALUE_MODULES:
         return bool(a == b)
@@ -460,6 +469,6 @@ def _typed(keys: Any) -> set[tuple[type, Any]]:
 
 def unwrapped(value: Any) -> Any:
     """What stands behind a secret or an opaque mark."""
-    while type(value) is Secret or type(value) is Opaque:
-        value = value.reveal() if type(value) is Secret else value.value
+    while isinstance(value, Secret | Opaque):
+        value = value.reveal() if isinstance(value, Secret) else value.value
     return value

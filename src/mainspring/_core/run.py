@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple
 
 from .model import CODE, OWN, POST, PRE, STOP, Signal, State
@@ -67,8 +67,8 @@ class Machine:
     """
 
     __slots__ = (
-        "_after", "_applies", "_began_all", "_continuing", "_due", "_during", "_halting", "_members", "_ready", "_sign",
-        "_stages", "_started", "_then", "_troubled", "_waits", "began", "changes", "deadlines", "ended", "failures",
+        "_after", "_applies", "_began_all", "_continuing", "_due", "_during", "_halting", "_picky", "_ready", "_sign",
+        "_stages", "_started", "_then", "_waits", "began", "changes", "deadlines", "ended", "failures",
         "flight", "held", "interrupted", "limit", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row",
         "skipped", "states", "to_cancel", "touched", "watch",
     )  # fmt: skip
@@ -113,18 +113,20 @@ class Machine:
         self._due: dict[int, float] = {}
         self._continuing: list[int] = []
         self._halting = False
-        self._troubled = False
         self._applies = row.applies
+        # Whether a node in a fitting state may have to be passed over all the same. Mostly none has to, and asking costs.
+        self._picky = bool(
+            plan.through or (not row.needs_running and not row.closes) or (row.closes and FAILED in self.states)
+        )
         self._during = -1 if row.during is None else CODE[row.during]
         self._after = -1 if row.after is None else CODE[row.after]
         self._then = plan.then
         self._sign = 1 if row.dependencies_first else -1
         self._waits = plan.waits()
         sign = self._sign
-        waits = self._waits
-        self._ready = [sign * i for i in plan.members if not waits[i]]
+        self._ready = [sign * i for i, count in enumerate(self._waits) if not count]
         if sign < 0:
-            heapify(self._ready)
+            self._ready.reverse()  # sorted, and so a heap
         if row.opens:
             self._started = []
 
@@ -141,7 +143,7 @@ class Machine:
             ready = self._ready
             if ready and not self._halting and len(self.flight) < self.limit:
                 node = heappop(ready) * self._sign
-                if not self._applies[states[node]] or self._is_passed_over(node):
+                if not self._applies[states[node]] or (self._picky and self._is_passed_over(node)):
                     self._release(node)
                     continue
                 self.flight[node] = False
@@ -163,10 +165,10 @@ class Machine:
         if plan.through and node in plan.through:
             return True
         if row.needs_running:
-            if self._troubled and (cause := self._cause(node)) is not None:
+            cause = self._cause(node)
+            if cause is not None:
                 self.skipped[node] = cause
-                return True
-            return False
+            return cause is not None
         if row.closes:
             return not self.held[node]
         return not plan.takes_part(node)
@@ -180,11 +182,11 @@ class Machine:
 
     def _release(self, node: int) -> None:
         if self.states[node] != self._after:
-            self._troubled = True
+            self._picky = True
         waits, ready, sign = self._waits, self._ready, self._sign
         for other in self._then[node]:
-            waits[other] -= 1
-            if not waits[other]:
+            waits[other] = left = waits[other] - 1
+            if not left:
                 heappush(ready, sign * other)
 
     def _next_stage(self) -> bool:
@@ -247,8 +249,8 @@ class Machine:
             self.states[node] = after
         waits, ready, sign = self._waits, self._ready, self._sign
         for other in self._then[node]:
-            waits[other] -= 1
-            if not waits[other]:
+            waits[other] = left = waits[other] - 1
+            if not left:
                 heappush(ready, sign * other)
 
     def failed(self, node: int, error: BaseException, now: float, *, handler: str | None = None) -> None:
@@ -295,7 +297,7 @@ class Machine:
             if self.watch:
                 self._record(node, FAILED, now)
             self.states[node] = FAILED
-            self._troubled = True
+            self._picky = True
 
     def interrupt(self) -> None:
         """Give the request up: begin nothing more, cancel what is in flight, roll back a start. A stop goes on."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .._core.model import STATES, Constant, Id, State
+from .._core.callables import Id
+from .._core.model import STATES, Constant, State
 from .._core.run import Machine
 
 

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .. import _text
 from .._core import refs
+from .._core.callables import Context, context_parameter, is_async, is_generator
 from .._core.graph import Graph
-from .._core.model import ABSENT, OWN, Component, Constant, Context, Phase, Spec, context_parameter, is_async
+from .._core.model import ABSENT, OWN, Component, Constant, Phase, Spec
 from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Unreachable
 from ..errors import BadComponent, MainspringError, StateError
 
@@ -61,8 +61,10 @@ class Store(Place):
         """Forget what a component held."""
         self.instances[node] = ABSENT
         self.scopes[node] = None
-        self.seen.pop(node, None)
-        self.configs.pop(node, None)
+        if self.seen:
+            self.seen.pop(node, None)
+        if self.configs:
+            self.configs.pop(node, None)
 
 
 class Shape:
@@ -76,21 +78,21 @@ class Shape:
             self.kind = VALUE
         elif spec.scope is None:
             self.kind = FUNCTION
-        elif inspect.isgeneratorfunction(spec.scope):
+        elif is_generator(spec.scope):
             self.kind = GENERATOR
         else:
             self.kind = MANAGER
         parameters = spec.parameters
         self.context = parameters.context
-        self.simple = parameters.simple
         self.keeps_config = any(context_parameter(handler) is not None for _, handler in spec.all_handlers())
+        self.simple = parameters.simple and not self.keeps_config
 
 
 def shape_of(spec: Spec) -> Shape:
     """The shape of a spec, kept with it."""
-    shape = spec.cache.get("shape")
-    if shape is None:
-        shape = spec.cache["shape"] = Shape(spec)
+    if spec.shape is None:
+        spec.shape = Shape(spec)
+    shape: Shape = spec.shape
     return shape
 
 
@@ -110,7 +112,7 @@ def async_handlers(spec: Spec) -> list[str]:
         slots = [(name, getattr(spec, name)) for name in ("start", "scope") if callable(getattr(spec, name))]
         found = [name for name, handler in [*slots, *spec.all_handlers()] if is_async(handler)]
         target = spec.scope
-        if inspect.isclass(target) and not hasattr(target, "__enter__") and hasattr(target, "__aenter__"):
+        if isinstance(target, type) and not hasattr(target, "__enter__") and hasattr(target, "__aenter__"):
             found.append("scope")
         spec.cache["async"] = found
     return found
@@ -125,7 +127,7 @@ class Resolver:
         self.store, self.group = store, group
 
     def __call__(self, reference: Ref | LocalRef) -> Any:
-        target = reference.at(self.group) if type(reference) is LocalRef else reference
+        target = reference.at(self.group)
         graph = self.store.graph
         if len(target.path) == 1:
             group = str(target.path[0])
@@ -147,28 +149,6 @@ class ReachError(MainspringError, LookupError):
     """A reference into an instance found nothing at its path."""
 
 
-def resolved_config(store: Store, node: int, component: Component[Any]) -> dict[str, Any]:
-    """The arguments of a start: fresh containers, every reference replaced."""
-    shape = component._shape
-    config = component._config
-    if shape == ATOMS:
-        return config.copy()
-    if shape == FLAT:
-        index, instances, seen = store.graph.index, store.instances, store.seen
-        found: dict[str, Any] = {}
-        for name, value in config.items():
-            if type(value) is Ref:
-                if len(value.path) == 2 and (at := index.get(value.id)) is not None:  # type: ignore[call-overload]
-                    found[name] = seen[at] if at in seen else instances[at]
-                else:
-                    found[name] = Resolver(store, store.graph.ids[node].group)(value)
-            else:
-                found[name] = value
-        return found
-    result: dict[str, Any] = refs.thaw(config, Resolver(store, store.graph.ids[node].group))
-    return result
-
-
 def constant_value(store: Store, node: int, constant: Constant) -> Any:
     """A constant's instance: fresh containers, every reference replaced."""
     return refs.thaw(constant._value, Resolver(store, store.graph.ids[node].group))
@@ -177,36 +157,54 @@ def constant_value(store: Store, node: int, constant: Constant) -> Any:
 def begin(store: Store, node: int, component: Component[Any], system: str | None, into: Place) -> None:
     """Call the start of a component and record what came of it in `into`."""
     spec = component._spec
-    shape = spec.cache.get("shape") or shape_of(spec)
-    if shape.kind == VALUE:
+    shape: Shape = spec.shape or shape_of(spec)
+    kind = shape.kind
+    if kind == VALUE:
         into.instances[node] = refs.thaw(spec.start, _no_reference)
         return
-    config = resolved_config(store, node, component)
-    if shape.keeps_config:
-        into.configs[node] = dict(config)
-    if shape.simple:
-        made = shape.target(**config)
+    config = component._config
+    if component._shape == ATOMS:
+        config = config.copy()
+    elif component._shape == FLAT:
+        index, instances, seen = store.graph.index, store.instances, store.seen
+        given, config = config, {}
+        for name, value in given.items():
+            if type(value) is Ref:
+                at = index.get(value.path)  # type: ignore[call-overload]
+                if at is None:
+                    value = Resolver(store, store.graph.ids[node].group)(value)
+                else:
+                    value = seen[at] if seen and at in seen else instances[at]
+            config[name] = value
     else:
-        if shape.context is not None:
-            context = Context(store.graph.ids[node], "start", "start", dict(config), None, system)
-            args, named = spec.parameters.arguments(config)
-            made = shape.target(*args, **named, **{shape.context: context})
-        else:
-            args, named = spec.parameters.arguments(config)
-            made = shape.target(*args, **named)
-    if shape.kind == FUNCTION:
-        into.instances[node] = made
-        return
-    if shape.kind == GENERATOR:
+        config = refs.thaw(config, Resolver(store, store.graph.ids[node].group))
+    simple = shape.simple
+    made = shape.target(**config) if simple else _start_with_more(store, node, spec, shape, config, system, into)
+    if kind == GENERATOR:
         value = next(made, ABSENT)
         if value is ABSENT:
             raise StateError(f"{_text_of(spec)} ended without a yield, so there is no instance.")
+        into.scopes[node] = made
+        into.instances[node] = value
+    elif kind == FUNCTION:
+        into.instances[node] = made
     else:
         if not hasattr(type(made), "__enter__"):
             raise BadScope(_text_of(spec), made)
         value = made.__enter__()
-    into.scopes[node] = made
-    into.instances[node] = value
+        into.scopes[node] = made
+        into.instances[node] = value
+
+
+def _start_with_more(
+    store: Store, node: int, spec: Spec, shape: Shape, config: dict[str, Any], system: str | None, into: Place
+) -> Any:
+    if shape.keeps_config:
+        into.configs[node] = dict(config)
+    args, named = spec.parameters.arguments(config)
+    if shape.context is not None:
+        named[shape.context] = Context(store.graph.ids[node], "start", "start", dict(config), None, system)
+    return shape.target(*args, **named)
 
 
 def BadScope(name: str, made: Any) -> BadComponent:
@@ -236,7 +234,7 @@ def end(store: Store, node: int, component: Component[Any], system: str | None, 
         if spec.stop is None:
             return None
         return call(store, node, spec, "stop", Phase("stop", OWN, spec.stop), system, place)
-    shape = spec.cache.get("shape") or shape_of(spec)
+    shape: Shape = spec.shape or shape_of(spec)
     if shape.kind == GENERATOR:
         if next(scope, ABSENT) is not ABSENT:
             scope.close()

@@ -8,9 +8,7 @@ driver asks.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from types import FrameType, TracebackType
 from typing import Any, Final
 
@@ -34,6 +32,9 @@ class Guard:
         self._mine = False
 
     def __enter__(self) -> Guard:
+        import signal  # here, as threading: a program that only imports the package need not wait for them
+        import threading
+
         self._mine = threading.current_thread() is threading.main_thread()
         if self._mine:
             self._before = Guard.current
@@ -46,6 +47,8 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._mine:
+            import signal
+
             if self._previous is not None and signal.getsignal(signal.SIGINT) is _on_sigint:
                 signal.signal(signal.SIGINT, self._previous)
             Guard.current = self._before

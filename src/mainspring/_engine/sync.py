@@ -5,12 +5,11 @@ It decides nothing. A component with a deadline is called in a thread of its own
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from time import perf_counter
 from typing import Any
 
-from .._core.model import OWN, Component, Phase
+from .._core.model import OWN, Component, Phase, Signal
 from .._core.run import DONE, Machine
 from ..errors import DeadlineExceeded
 from .events import Observers
@@ -32,14 +31,16 @@ def drive(
         The interruption that has to come out of the request, if there was one.
     """
     clock = perf_counter
-    graph = store.graph
-    nodes = graph.nodes
+    nodes = store.graph.nodes
     watch = machine.watch
     interruption: BaseException | None = None
     row = machine.row
+    opens, closes = row.opens, row.closes
+    special = bool(machine.phases or machine.deadlines or store.workers)
     machine.origin = now = clock()
+    following, succeeded = machine.begin, machine.succeeded
     while True:
-        node = machine.begin(now)
+        node = following(now)
         if watch:
             observers.tell(machine)
         if node < 0:
@@ -51,31 +52,26 @@ def drive(
             return interruption
         if machine.row is not row:
             row = machine.row
+            opens, closes = row.opens, row.closes
+            special = bool(machine.phases or machine.deadlines or store.workers)
         component = nodes[node]
+        result = None
         try:
             if type(component) is not Component:
-                if row.opens:
+                if opens:
                     store.instances[node] = constant_value(store, node, component)  # type: ignore[arg-type]
             else:
                 guard.calling = True
-                if node in machine.phases or node in machine.deadlines or node in store.workers:
+                if special and (node in machine.phases or node in machine.deadlines or node in store.workers):
                     result = _call_special(machine, store, node, component, system)
-                elif row.opens:
+                elif opens:
                     begin(store, node, component, system, store)
-                    result = None
-                elif row.closes:
+                elif closes:
                     result = end(store, node, component, system, store)
                 else:
-                    handler = component._spec.handlers.get(row.name)
-                    result = None
-                    if handler is not None:
-                        result = call(
-                            store, node, component._spec, row.name, Phase(row.name, OWN, handler), system, store
-                        )
-                        if row.becomes_instance:
-                            store.instances[node] = result
+                    result = _call_handler(store, node, component, row, system)
                 guard.calling = False
-                if result is not None and not row.opens:
+                if result is not None and not opens:
                     results.setdefault(row.name, {})[node] = result
         except BaseException as error:
             guard.calling = False
@@ -93,8 +89,8 @@ def drive(
                 machine.interrupt()
         else:
             now = clock()
-            machine.succeeded(node, now)
-            if row.closes and node not in machine.flight:
+            succeeded(node, now)
+            if closes and not (special and node in machine.flight):
                 if store.workers:
                     _dismiss(store, node)
                 store.clear(node)
@@ -105,6 +101,16 @@ def drive(
             interruption = interruption or guard.take()
             if interruption is not None or (guard.stop_asked and row.opens):
                 machine.interrupt()
+
+
+def _call_handler(store: Store, node: int, component: Component[Any], row: Signal, system: str | None) -> Any:
+    handler = component._spec.handlers.get(row.name)
+    if handler is None:
+        return None
+    result = call(store, node, component._spec, row.name, Phase(row.name, OWN, handler), system, store)
+    if row.becomes_instance:
+        store.instances[node] = result
+    return result
 
 
 class _Abandoned(Exception):
@@ -145,6 +151,8 @@ def _work(
 def _in_thread(
     machine: Machine, store: Store, node: int, component: Component[Any], phase: Phase, system: str | None
 ) -> Any:
+    import threading
+
     from .workers import Overdue, Worker
 
     row = machine.row
