@@ -532,7 +532,7 @@ def selected(graph: Graph, select: Selection) -> list[int] | None:
         if len(path) == 1 and path[0] in graph.definition.groups:
             found.update(graph.members(str(path[0])))
         elif path in graph.index:
-            found.add(graph.index[path])
+            found.add(graph.index[Id(str(path[0]), str(path[1]))])
         else:
             wrong.append(str(graph.unknown(path)))
     if wrong:
