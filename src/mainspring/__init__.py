@@ -30,6 +30,7 @@ from .errors import (
     BadComponent,
     BadId,
     BadOverride,
+    BrokenReference,
     CycleError,
     DeadlineExceeded,
     DefinitionError,
@@ -54,13 +55,14 @@ from .errors import (
     UpdateError,
     WrongType,
 )
-from .system import Live, System
+from .system import Live, Started, System
 
 __all__ = [
     "BadArguments",
     "BadComponent",
     "BadId",
     "BadOverride",
+    "BrokenReference",
     "Component",
     "ComponentFunction",
     "Context",
@@ -93,6 +95,7 @@ __all__ = [
     "SignalError",
     "Site",
     "StartError",
+    "Started",
     "State",
     "StateError",
     "Step",

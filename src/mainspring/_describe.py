@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -10,8 +11,7 @@ from ._core import refs
 from ._core.callables import Id
 from ._core.graph import graph_of
 from ._core.model import ABSENT, STATES, Component, Constant, Definition, Node, State, parse_path
-from ._core.refs import LocalRef, Ref
-from ._core.run import Machine
+from ._core.refs import LocalRef, Path, Ref
 from ._engine.handlers import Resolver, Store
 from .errors import Site
 
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
         state: what it is doing; `None` for a system that is not live, as all that follows.
         resolved: its config with what the references refer to now; `None` before its start.
         instance: what others see of it.
-        started_at: seconds from the beginning of the request that started it to its own start.
+        started_at: when its last start began, in seconds since the epoch.
         took: seconds that its last start took.
     """
 
@@ -64,12 +64,16 @@ class Entry(NamedTuple):
             ["tags", ", ".join(sorted(self.tags))],
             [
                 "started",
-                f"at {_text.duration(self.started_at or 0)}, took {_text.duration(self.took)}" if self.took else "",
+                f"at {_clock(self.started_at or 0)}, took {_text.duration(self.took)}" if self.took else "",
             ],
             ["defined at", str(self.site) if self.site else ""],
         ]
         lines = _text.table([[f"  {name}", value] for name, value in rows if value]).splitlines()
         return "\n".join([head, *lines])
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
 def _shown_config(config: Any) -> str:
@@ -100,10 +104,10 @@ class Description(Mapping[Id, Entry]):
           value  80
     """
 
-    __slots__ = ("_definition", "_graph", "_started", "_store")
+    __slots__ = ("_definition", "_graph", "_store")
 
-    def __init__(self, definition: Definition, store: Store | None, started: Machine | None) -> None:
-        self._definition, self._store, self._started = definition, store, started
+    def __init__(self, definition: Definition, store: Store | None) -> None:
+        self._definition, self._store = definition, store
         self._graph = graph_of(definition)
 
     def __iter__(self) -> Iterator[Id]:
@@ -144,7 +148,7 @@ class Description(Mapping[Id, Entry]):
         own = "scope" if spec.scope is not None else "start"
         names = [own, *(name for name, _ in spec.all_handlers())]
         config = refs.masked(node._config, _as_written)
-        return Entry(id, kind, spec.doc, config, needs, needed_by, spec.tags, tuple(names), node.site)
+        return Entry(id, kind, node.doc, config, needs, needed_by, spec.tags, tuple(names), node.site)
 
     def _with_live(self, entry: Entry, at: int, node: Node, store: Store) -> Entry:
         state = STATES[store.states[at]]
@@ -154,12 +158,11 @@ class Description(Mapping[Id, Entry]):
         data = node._value if isinstance(node, Constant) else node._config
         lookup = _MaskedResolver(store, entry.id.group)
         resolved = refs.masked(data, lookup)
-        instance = resolved if isinstance(node, Constant) else value
+        instance = lookup.shown(at, ())
         entry = entry._replace(state=state, resolved=resolved, instance=instance)
-        machine = self._started
-        if machine is not None and machine.began[at]:
-            began = machine.began[at] - machine.origin
-            entry = entry._replace(started_at=began, took=machine.ended[at] - machine.began[at])
+        if at in store.times:
+            began, took = store.times[at]
+            entry = entry._replace(started_at=began + store.epoch, took=took)
         return entry
 
     def as_dict(self) -> dict[str, Any]:
@@ -183,22 +186,32 @@ class _MaskedResolver(Resolver):
         target = reference.at(self.group)
         graph = self.store.graph
         if len(target.path) == 1:
-            members = graph.members(str(target.path[0]))
-            return {graph.ids[i].name: self(Ref((*graph.ids[i],))) for i in members}
-        at = graph.index.get(target.id)  # type: ignore[call-overload]
-        if at is None:
-            return None
-        node = graph.nodes[at]
-        if not isinstance(node, Constant):
-            return super().__call__(reference)
-        value = node._value
-        for part in target.rest:
+            return {graph.ids[i].name: self.shown(i, ()) for i in graph.members(str(target.path[0]))}
+        at = graph.index.get(Id(str(target.path[0]), str(target.path[1])))
+        return None if at is None else self.shown(at, target.rest)
+
+    def shown(self, at: int, rest: Path) -> Any:
+        """What may be shown of a node, or of a part of it."""
+        node = self.store.graph.nodes[at]
+        own = _MaskedResolver(self.store, self.store.graph.ids[at].group)
+        if isinstance(node, Constant):
+            value = node._value
+        elif node._spec.is_value and at not in self.store.seen:
+            value = node._spec.start
+        else:
+            return refs.reach(self.store.visible(at), rest)
+        for n, part in enumerate(rest):
             if isinstance(value, refs.Secret):
                 return refs.MASKED
             if isinstance(value, Ref | LocalRef):
-                break
-            value = refs.step_into(value, part)
-        return refs.masked(value, _MaskedResolver(self.store, graph.ids[at].group))
+                target = value.at(own.group)
+                return own(Ref((*target.path, *rest[n:])))
+            if isinstance(value, refs.Build):
+                # What an object was built with may be anywhere in it.
+                hidden = any(leaf == refs.MASKED for _, leaf in refs.leaves(refs.masked(value, own)))
+                return refs.MASKED if hidden else refs.reach(self.store.visible(at), rest)
+            value = refs.step_into(refs.unwrapped(value), part)
+        return refs.masked(value, own)
 
 
 def _plain(value: Any) -> Any:

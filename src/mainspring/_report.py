@@ -9,8 +9,7 @@ from . import _text
 from ._core.callables import Id
 from ._core.graph import Graph
 from ._core.model import ABSENT, STATES, Component, Constant, State, parse_path
-from ._core.run import Machine
-from ._engine.handlers import Store
+from ._core.run import Machine, Stage
 
 
 class Outcome(NamedTuple):
@@ -42,9 +41,12 @@ class Report(Mapping[Id, Outcome]):
         request: what was asked for.
         began: when, in seconds since the epoch.
         total: how long it took, in seconds.
+        interrupted: whether it was given up on the way, for a Ctrl-C or a stop.
     """
 
-    __slots__ = ("_graph", "_machine", "_results", "_states", "_store", "began", "request", "total")
+    __slots__ = (
+        "_graph", "_instances", "_machine", "_main", "_results", "_states", "began", "interrupted", "request", "total",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,35 +56,41 @@ class Report(Mapping[Id, Outcome]):
         began: float,
         total: float,
         request: str,
-        store: Store | None,
+        instances: list[Any] | None,
     ) -> None:
-        self._graph, self._machine, self._results, self._store = graph, machine, results, store
+        self._graph, self._machine, self._results, self._instances = graph, machine, results, instances
         self.began, self.total, self.request = began, total, request
+        self.interrupted = machine is not None and machine.interrupted
         self._states = b"" if machine is None else bytes(machine.states)
+        # Of a restart the start is what one wants to know of; of a start that was rolled back, too.
+        stages = [] if machine is None else machine.stages
+        opening = [stage for stage in stages if stage.plan.row.opens]
+        self._main: Stage | None = next(iter(opening or stages), None)
 
     def _shown(self) -> list[int]:
-        graph, machine = self._graph, self._machine
-        if machine is None:
+        main = self._main
+        if main is None:
             return []
-        return [
-            i for i in machine.plan.members if isinstance(graph.nodes[i], Component) and self._took_part(i, machine)
-        ]
+        members = main.plan.members
+        ordered = list(members if main.plan.row.dependencies_first else reversed(members))
+        return [i for i in ordered if isinstance(self._graph.nodes[i], Component) and self._took_part(i, main)]
 
-    def _took_part(self, i: int, machine: Machine) -> bool:
-        return bool(machine.began[i]) or i in machine.skipped or machine.plan.takes_part(i)
+    def _took_part(self, i: int, main: Stage) -> bool:
+        assert self._machine is not None
+        return bool(main.began[i]) or i in self._machine.skipped or main.plan.takes_part(i)
 
     def _outcome(self, i: int) -> Outcome:
-        machine, graph = self._machine, self._graph
+        machine, main, graph = self._machine, self._main, self._graph
         assert machine is not None
+        assert main is not None
         state = STATES[self._states[i]]
-        began, ended = machine.began[i], machine.ended[i]
+        began, ended = main.began[i], main.ended[i]
         skipped = machine.skipped.get(i)
         if not began and skipped is None:
-            skipped = f"it is {state}"
+            skipped = "the request was given up before" if machine.interrupted else f"it is {state}"
         result = None
-        if self.request in ("start", "restart") and self._store is not None:
-            instance = self._store.instances[i]
-            result = None if instance is ABSENT else instance
+        if self._instances is not None:
+            result = None if self._instances[i] is ABSENT else self._instances[i]
         else:
             for by_node in self._results.values():
                 result = by_node.get(i, result)
@@ -105,16 +113,18 @@ class Report(Mapping[Id, Outcome]):
     @property
     def critical_path(self) -> tuple[Id, ...]:
         """The chain of components, each needing the one before, that took longest in all: what to speed up first."""
-        machine, graph = self._machine, self._graph
-        if machine is None:
+        main, graph = self._main, self._graph
+        if main is None:
             return ()
-        members = [i for i in machine.plan.members if machine.began[i]]
+        members = main.plan.members
+        after = main.plan.after
         length: dict[int, float] = {}
         before: dict[int, int] = {}
-        for i in members:
-            last = max((j for j in graph.needs[i] if j in length), key=length.__getitem__, default=-1)
-            length[i] = machine.ended[i] - machine.began[i] + length.get(last, 0.0)
-            before[i] = last
+        for i in members if main.plan.row.dependencies_first else reversed(members):
+            if main.began[i]:
+                last = max((j for j in after[i] if j in length), key=length.__getitem__, default=-1)
+                length[i] = main.ended[i] - main.began[i] + length.get(last, 0.0)
+                before[i] = last
         at = max(length, key=length.__getitem__, default=-1)
         path: list[Id] = []
         while at >= 0:
@@ -136,4 +146,4 @@ class Report(Mapping[Id, Outcome]):
         return "\n".join([f"{self.request}: {_text.duration(self.total)}", *_text.table(rows).splitlines()])
 
     def __repr__(self) -> str:
-        return f"<Report: {self.request}, {len(self)} components, {_text.duration(self.total)}>"
+        return f"<Report: {self.request}, {_text.count(len(self), 'component')}, {_text.duration(self.total)}>"

@@ -12,7 +12,7 @@ def quote(part: PathPart) -> str:
     text = str(part)
     if text and not any(c in '."\\' or c.isspace() for c in text):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = " ".join(text.splitlines()).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
@@ -77,7 +77,9 @@ def near(word: str, candidates: Iterable[str], *, most: int = 3) -> list[str]:
 
     known = list(dict.fromkeys(candidates))
     folded = word.casefold()
+    letters = sorted(folded)
     exact = [c for c in known if c.casefold() == folded]
+    exact += [c for c in known if sorted(c.casefold()) == letters]  # letters that changed places
     close = difflib.get_close_matches(word, known, n=most, cutoff=0.6)
     return list(dict.fromkeys(exact + close))[:most]
 
@@ -99,6 +101,16 @@ def hint_near(word: str, candidates: Iterable[str], *, what: str, most: int = 8)
         return f"There is no {what}."
     shown = ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
     return f"There is: {shown}."
+
+
+def a(noun: str) -> str:
+    """`a dict`, `an int`."""
+    return f"{'an' if noun[:1] in 'aeiouAEIOU' else 'a'} {noun}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 component`, `2 components`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def indent(text: str, by: str) -> str:
@@ -165,7 +177,13 @@ def mermaid(
 
 
 def _mermaid(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+    return (
+        " ".join(text.splitlines())
+        .replace("&", "&amp;")
+        .replace('"', "&quot;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+    )
 
 
 def dot(
@@ -191,5 +209,5 @@ def dot(
 
 
 def _dot(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = " ".join(text.splitlines()).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from . import _text
 
@@ -54,7 +53,7 @@ class Problem(NamedTuple):
     path: tuple[str | int, ...] = ()
     site: Site | None = None
     hint: str = ""
-    details: Mapping[str, Any] = MappingProxyType({})
+    details: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
         place = ""
@@ -94,6 +93,10 @@ class DefinitionError(MainspringError):
             return str(self.problems[0])
         texts = [f"[{problem.error.__name__}] {problem}" for problem in self.problems]
         return f"{len(texts)} problems in the definition:\n{_text.numbered(texts)}"
+
+    def at(self, site: Site | None) -> Self:
+        """The same error, with a place for those problems that have none."""
+        return type(self)([p if p.site is not None else p._replace(site=site) for p in self.problems])
 
     @staticmethod
     def of(problems: Sequence[Problem]) -> DefinitionError:
@@ -165,6 +168,10 @@ class Failure(NamedTuple):
     error: BaseException
 
 
+class BrokenReference(MainspringError, LookupError):
+    """A reference into an instance found nothing at its path, when it was to be resolved. Always a leaf of a `StartError`."""
+
+
 class RunError(MainspringError, ExceptionGroup[Exception]):
     """A request did not succeed. The group's leaves are the handlers' own exceptions, each with a note on where it arose.
 
@@ -202,8 +209,17 @@ class RunError(MainspringError, ExceptionGroup[Exception]):
 
     def derive(self, excs: Sequence[Exception], /) -> RunError:  # type: ignore[override]
         """Part of this group, as `except*` makes it; keeps the class, the failures that belong to it, and `live`."""
-        kept = [failure for failure in self.failures if any(failure.error is e for e in excs)]
+        inside = {id(leaf) for error in excs for leaf in _leaves(error)}
+        kept = [failure for failure in self.failures if any(id(leaf) in inside for leaf in _leaves(failure.error))]
         return type(self)(self.message, excs, kept, self.live)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 class StartError(RunError):

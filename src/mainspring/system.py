@@ -6,7 +6,7 @@ import time
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from . import _text
 from ._core import compose, refs
@@ -261,7 +261,7 @@ class System:
 
     def describe(self) -> Description:
         """What the system is made of, with secrets masked. Starts nothing."""
-        return Description(self._definition, None, None)
+        return Description(self._definition, None)
 
     def _sound(self) -> None:
         problems = check(self._definition)
@@ -371,7 +371,6 @@ class Live:
         "__weakref__",
         "_at",
         "_guard",
-        "_last_start",
         "_lock",
         "_observers",
         "_owner",
@@ -391,7 +390,6 @@ class Live:
         self._owner: int | None = None
         self._guard: Guard | None = None
         self._at: dict[str, int] = {}
-        self._last_start: Machine | None = None
         self._report = Report(graph, None, {}, 0.0, 0.0, "none", None)
 
     # --- looking ---
@@ -468,7 +466,7 @@ class Live:
         """
         value = self[id]
         if not isinstance(value, type):
-            raise WrongType(f"{id} is a {value.__class__.__name__}, not a {type.__name__}.")
+            raise WrongType(f"{id} is {refs.article(value)}, not {_text.a(type.__name__)}.")
         return value
 
     def state(self, id: str | Id) -> State:
@@ -485,7 +483,7 @@ class Live:
 
     def describe(self) -> Description:
         """What the system is made of and how each part is doing, with secrets masked."""
-        return Description(self._system._definition, self._store, self._last_start)
+        return Description(self._system._definition, self._store)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` told every change of state from now on.
@@ -594,7 +592,7 @@ class Live:
         return self.signal("resume", select)
 
     def status(self, select: Selection = None) -> Mapping[Id, Any]:
-        """What the status handlers say, by id, of the running components that have one.
+        """What the status handlers say, by id, of the running and suspended components that have one.
 
         Parameters:
             select: an id, a group's name, or several of them.
@@ -664,26 +662,36 @@ class Live:
             try:
                 with Guard() as guard:
                     self._guard = guard
-                    machine, interruption = self._run(name, stages(), on_failure, guard)
+                    run = self._prepare(stages(), on_failure)
+                    interruption = self._run(name, run, guard)
+                while (late := guard.take()) is not None:
+                    # It came when all had been done, and before anybody could know: a start is taken back all the same.
+                    interruption = interruption or late
+                    with Guard() as guard:
+                        run.machine.interrupt()
+                        self._run(name, run, guard)
             finally:
                 self._owner = self._guard = None
+        machine = run.machine
         if machine.failures or interruption is not None or (machine.interrupted and name in ("start", "restart")):
             self._raise(name, machine, interruption, kind)
         return self._report
 
-    def _run(
-        self, name: str, stages: list[Plan], on_failure: OnFailure, guard: Guard
-    ) -> tuple[Machine, BaseException | None]:
+    def _prepare(self, stages: list[Plan], on_failure: OnFailure) -> _Run:
         store = self._store
-        machine = Machine(stages, store.states, store.held, on_failure=on_failure, watch=bool(self._observers.all))
-        results: dict[str, dict[int, Any]] = {}
-        wall, began = time.time(), time.perf_counter()
-        interruption = drive(machine, store, self._observers, guard, self._system.name, results)
-        took = time.perf_counter() - began
-        self._report = Report(store.graph, machine, results, wall, took, name, store)
-        if "start" in machine.touched:
-            self._last_start = machine
-        return machine, interruption
+        watch = bool(self._observers.all)
+        return _Run(Machine(stages, store.states, store.held, on_failure=on_failure, watch=watch), {})
+
+    def _run(self, name: str, run: _Run, guard: Guard) -> BaseException | None:
+        store, machine = self._store, run.machine
+        interruption = drive(machine, store, self._observers, guard, self._system.name, run.results)
+        instances = store.instances.copy() if name in ("start", "restart") else None
+        began, total = machine.origin + store.epoch, time.perf_counter() - machine.origin
+        self._report = Report(store.graph, machine, run.results, began, total, name, instances)
+        for plan, starts, ends in machine.stages:
+            if plan.row.opens:
+                store.times.add(starts, ends, whole=plan.roots is None)
+        return interruption
 
     def _raise(
         self, name: str, machine: Machine, interruption: BaseException | None, kind: type[RunError] | None
@@ -712,6 +720,11 @@ class Live:
         raise kind(_headline(name, failures, machine, self._store), leaves, failures, self)
 
 
+class _Run(NamedTuple):
+    machine: Machine
+    results: dict[str, dict[int, Any]]
+
+
 def _headline(name: str, failures: list[Failure], machine: Machine, store: Store) -> str:
     first = [f"{f.id} ({f.handler}): {type(f.error).__name__}: {f.error}".split("\n")[0] for f in failures[:3]]
     if len(failures) > 3:
@@ -719,7 +732,10 @@ def _headline(name: str, failures: list[Failure], machine: Machine, store: Store
     text = f"{name} failed: {'; '.join(first)}" if failures else f"{name} was given up"
     stopped = sum(isinstance(store.graph.nodes[i], Component) for i in machine.rolled_back)
     if stopped:
-        text += f". {stopped} component{'s' * (stopped != 1)} started before {'was' if stopped == 1 else 'were'} stopped again"
+        text = (
+            text.rstrip(".")
+            + f". {_text.count(stopped, 'component')} started before {'was' if stopped == 1 else 'were'} stopped again"
+        )
     return text
 
 

@@ -100,12 +100,24 @@ def doc_of(target: Any) -> str | None:
 class Parameters:
     """The parameters of a start handler, as far as they concern a config."""
 
-    __slots__ = ("accepts", "awkward", "context", "names", "open", "positional", "required", "rest", "simple")
+    __slots__ = (
+        "accepts",
+        "awkward",
+        "context",
+        "defaults",
+        "names",
+        "open",
+        "positional",
+        "required",
+        "rest",
+        "simple",
+    )
 
     def __init__(self, target: Handler) -> None:
         self.context: str | None = None
         self.positional: tuple[str, ...] = ()
         self.rest: str | None = None
+        self.defaults: dict[str, Any] = {}  # needed only to give *args without what stands before it
         self.open = False
         names: list[str] = []
         required: list[str] = []
@@ -121,6 +133,11 @@ class Parameters:
                 elif parameter.kind is parameter.VAR_POSITIONAL:
                     self.rest = name
                     self.positional = tuple(names)  # what stands before *args can then only be given by position
+                    self.defaults = {
+                        known: other.default
+                        for known, other in signature.parameters.items()
+                        if other.default is not other.empty
+                    }
                 else:
                     names.append(name)
                     if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -147,9 +164,9 @@ class Parameters:
         extra = named.pop(self.rest, ()) if self.rest else ()
         if self.rest is None or extra:
             for name in self.positional:
-                if name not in named:
+                if name not in named and not (extra and name in self.defaults):
                     break
-                args.append(named.pop(name))
+                args.append(named.pop(name) if name in named else self.defaults[name])
         args.extend(extra)
         return args, named
 

@@ -9,7 +9,7 @@ from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, BadOverride, DefinitionError, MergeConflict, Problem
 from . import refs
 from .callables import Id
-from .graph import Graph, closure
+from .graph import Graph, closure, references, switches
 from .model import (
     ABSENT,
     SHORTHANDS,
@@ -114,7 +114,7 @@ def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
     groups = dict(definition.groups)
     owned: set[str] = set()
     problems: list[Problem] = []
-    for path, value in _changes(changes, problems):
+    for path, value in _changes(changes, groups, problems):
         group, name = str(path[0]), str(path[1])
         id = Id(group, name)
         if group not in groups or name not in groups[group]:
@@ -137,7 +137,7 @@ def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
     return definition.with_groups(groups)
 
 
-def _changes(changes: Mapping[Any, Any], problems: list[Problem]) -> Iterable[tuple[Path, Any]]:
+def _changes(changes: Mapping[Any, Any], groups: Groups, problems: list[Problem]) -> Iterable[tuple[Path, Any]]:
     for key, value in changes.items():
         try:
             path = parse_path((key,), "The path of an override")
@@ -146,6 +146,8 @@ def _changes(changes: Mapping[Any, Any], problems: list[Problem]) -> Iterable[tu
             continue
         if len(path) >= 2:
             yield path, value
+        elif str(key) not in groups and not value:
+            problems.append(_nothing((*path, ""), groups))
         elif isinstance(value, Mapping):
             yield from (((*path, name), inner) for name, inner in value.items())
         else:
@@ -173,6 +175,7 @@ def _nothing(path: Path, groups: Groups) -> Problem:
     else:
         what, candidates = f"names {Id(group, name)}, which does not exist.", list(groups[group])
         hint = _text.hint_near(name, candidates, what="component in the group")
+    path = tuple(part for part in path if part != "")
     return _problem(what, path, None, hint, _text.near(str(path[-1]), candidates))
 
 
@@ -291,6 +294,8 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
     Raises:
         MergeConflict: both define an id or a signal, differently, and no winner is stated.
     """
+    if winner not in (None, "left", "right"):
+        raise ValueError(f"winner must be 'left', 'right' or None, not {winner!r}")
     groups = dict(left.groups)
     problems: list[Problem] = []
     for group, members in right.groups.items():
@@ -306,7 +311,7 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
         groups[group] = merged
     signals = dict(left.signals)
     for name, row in right.signals.items():
-        if name in signals and signals[name] is not row and winner is None:
+        if name in signals and signals[name] != row and winner is None:
             what = f"Both systems have a signal {name!r}, and they are not the same row."
             problems.append(Problem(MergeConflict, what, hint=_WINNER))
         if name not in signals or winner == "right":
@@ -335,14 +340,14 @@ def select(definition: Definition, graph: Graph, roots: list[int] | None) -> Def
     if roots is None:
         return definition
     kept = {graph.ids[i] for i in closure(roots, graph.needs.__getitem__)}
-    # What switches a kept component, or is off and may be referred to, has to stay for the references to stay right.
+    for id in list(kept):
+        # A reference to what is off stays right only where there still is something that is off.
+        node = definition.groups[id.group][id.name]
+        targets = [reference.at(id.group).path for _, reference in references(node)]
+        kept |= graph.off.keys() & {Id(str(path[0]), str(path[1])) for path in targets if len(path) > 1}
     for id in list(kept):
         node = definition.groups[id.group][id.name]
-        if isinstance(node, Component) and isinstance(node._spec.enabled, Ref | LocalRef):
-            switch = node._spec.enabled
-            target = switch.at(id.group)
-            kept.add(Id(str(target.path[0]), str(target.path[1])))
-    kept |= graph.off.keys()
+        kept |= {Id(str(target.path[0]), str(target.path[1])) for target in switches(node, id.group)}
     groups = {
         group: chosen
         for group, members in definition.groups.items()

@@ -215,7 +215,7 @@ class ComponentFunction(Unfinished, Generic[P, T]):
         self.__name__ = name_of(function)
         self.__qualname__ = getattr(function, "__qualname__", self.__name__)
         self.__module__ = getattr(function, "__module__", __name__)
-        self.__doc__ = slots.get("doc")
+        self.__doc__ = slots["doc"]
         self._slots = slots
         self._spec: Spec | None = None
         self._slots["handlers"] = dict(slots.get("handlers") or {})
@@ -287,6 +287,8 @@ class ComponentFunction(Unfinished, Generic[P, T]):
             given = signature.bind(*args, **kwargs).arguments
         except TypeError:
             raise self._wrong(parameters, kwargs, frame, args) from None
+        if parameters.context in given:
+            raise self._wrong(parameters, kwargs, frame, args)
         config: dict[str, Any] = {}
         for name, value in given.items():
             if signature.parameters[name].kind is signature.parameters[name].VAR_KEYWORD:
@@ -540,13 +542,19 @@ def component(target: Any = ABSENT, /, *, stop: Handler | None = None, enter: bo
         Hello, you
         stop
     """
+    site = _site(sys._getframe(1))
     for name in slots:
         if name not in KEYWORDS:
             hint = _text.hint_near(name, KEYWORDS, what="slot")
-            raise BadComponent([Problem(BadComponent, f"A component has no slot {name!r}.", hint=hint)])
-    if target is ABSENT:
-        return lambda target: _component(target, stop, enter, slots)
-    return _component(target, stop, enter, slots)
+            raise BadComponent([Problem(BadComponent, f"A component has no slot {name!r}.", site=site, hint=hint)])
+
+    def make(target: Any) -> ComponentFunction[..., Any]:
+        try:
+            return _component(target, stop, enter, dict(slots))
+        except BadComponent as error:
+            raise error.at(site) from None
+
+    return make if target is ABSENT else make(target)
 
 
 def _component(target: Any, stop: Handler | None, enter: bool, slots: dict[str, Any]) -> ComponentFunction[..., Any]:

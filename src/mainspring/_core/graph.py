@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from .. import _text
 from ..errors import (
@@ -100,7 +100,8 @@ class Graph:
     def edges_of(self, position: int) -> Iterator[Edge]:
         """The references of one node, each with its place; a group reference gives one edge to each member."""
         id = self.ids[position]
-        for path, reference in references(self.nodes[position]):
+        node = self.nodes[position]
+        for path, reference in (*((("enabled",), switch) for switch in switches(node, id.group)), *references(node)):
             target = reference.at(id.group)
             if len(target.path) == 1:
                 for member in self.members(str(target.path[0])):
@@ -206,11 +207,15 @@ def references(node: Node) -> Iterator[tuple[Path, Ref | LocalRef]]:
             if isinstance(leaf, Ref | LocalRef):
                 yield path, leaf
         return
-    if isinstance(node._spec.enabled, Ref | LocalRef):
-        yield ("enabled",), node._spec.enabled
     for path, leaf in refs.walk(node._config):
         if isinstance(leaf, Ref | LocalRef):
             yield ("config", *path), leaf
+
+
+def switches(node: Node, group: str) -> Iterator[Ref]:
+    """What a node is switched by, where that is a reference."""
+    if isinstance(node, Component) and isinstance(node._spec.enabled, Ref | LocalRef):
+        yield node._spec.enabled.at(group)
 
 
 def turned(forward: list[tuple[int, ...]]) -> list[list[int]]:
@@ -270,21 +275,28 @@ class _Builder:
                 continue
             found: list[int] = []
             if shape == FLAT and type(node) is Component:
-                for value in node._config.values():
+                for name, value in node._config.items():
                     if type(value) is Ref:
                         j = index.get(value.id)  # type: ignore[call-overload]
                         if j is None or (len(value.path) > 2 and type(self.nodes[j]) is Constant):
-                            self._resolve(i, value, found)
+                            self._resolve(i, ("config", name), value, found)
                         elif j not in found:
                             found.append(j)
             else:
-                for _, reference in references(node):
-                    self._resolve(i, reference, found)
+                for path, reference in references(node):
+                    self._resolve(i, path, reference, found)
             for j in found:
                 if j >= i:
                     in_order = False
                     break
             needs.append(tuple(found))
+        for id, node in switched:
+            at = index.get(id, -1)
+            for switch in switches(node, id.group) if at >= 0 else ():
+                found = list(needs[at])
+                self._resolve(at, ("enabled",), switch, found)
+                needs[at] = tuple(found)
+                in_order = in_order and all(j < at for j in found)
         if not in_order:
             special = self._put_in_order(special)
         graph = object.__new__(Graph)
@@ -333,14 +345,14 @@ class _Builder:
 
     # --- one reference ---
 
-    def _resolve(self, i: int, reference: Ref | LocalRef, found: list[int]) -> None:
+    def _resolve(self, i: int, path: Path, reference: Ref | LocalRef, found: list[int]) -> None:
         id = self.ids[i]
         target = reference.at(id.group)
         if len(target.path) == 1:
             group = target.path[0]
             if group not in self.groups:
                 self._unknown(
-                    i, reference, f"refers to the group {_text.quote(group)}, and there is none of that name."
+                    i, path, reference, f"refers to the group {_text.quote(group)}, and there is none of that name."
                 )
                 return
             for name in self.groups[str(group)]:
@@ -351,22 +363,22 @@ class _Builder:
         target_id = Id(str(target.path[0]), str(target.path[1]))
         j = self.index.get(target_id)
         if j is None:
-            self._missing(i, reference, target, target_id)
+            self._missing(i, path, reference, target, target_id)
             return
         node = self.nodes[j]
         if type(node) is Constant and target.rest:
-            self._reach(i, reference, target, node._value)
+            self._reach(i, path, reference, target, node._value)
         if j not in found:
             found.append(j)
 
-    def _missing(self, i: int, reference: Ref | LocalRef, target: Ref, target_id: Id) -> None:
+    def _missing(self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, target_id: Id) -> None:
         if target_id in self.off:
             if not target.optional:
                 what = f"refers to {target_id}, which is switched off: {self.off[target_id]}."
                 hint = (
                     "Switch it on, switch this component off with it, or make the reference optional=True to get None."
                 )
-                self._problem(ReferenceToOff, i, reference, what, hint, {"target": str(target_id)})
+                self._problem(ReferenceToOff, i, path, what, hint, {"target": str(target_id)})
             return
         text = _text.dotted(target.path)
         group = target_id.group
@@ -374,9 +386,9 @@ class _Builder:
             what = f"refers to {text}, and there is no group {_text.quote(group)}."
         else:
             what = f"refers to {text}, and the group {_text.quote(group)} has no {_text.quote(target_id.name)}."
-        self._unknown(i, reference, what)
+        self._unknown(i, path, reference, what)
 
-    def _reach(self, i: int, reference: Ref | LocalRef, target: Ref, value: Any) -> None:
+    def _reach(self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, value: Any) -> None:
         for n, part in enumerate(target.rest):
             value = refs.unwrapped(value)
             if isinstance(value, Ref | LocalRef | refs.Build | refs.Required):
@@ -386,25 +398,18 @@ class _Builder:
             except Unreachable as error:
                 error.reached = target.path[: 2 + n]
                 what = f"refers to {_text.dotted(target.path)}, and {error}"
-                self._problem(UnknownReference, i, reference, what, "", {"target": _text.dotted(target.path)})
+                self._problem(UnknownReference, i, path, what, "", {"target": _text.dotted(target.path)})
                 return
 
-    def _unknown(self, i: int, reference: Ref | LocalRef, what: str) -> None:
-        path = reference.at(self.ids[i].group).path
-        hint = _near_id(path, self.groups)
+    def _unknown(self, i: int, path: Path, reference: Ref | LocalRef, what: str) -> None:
+        target = reference.at(self.ids[i].group).path
+        hint = _near_id(target, self.groups)
         candidates = [str(Id(g, n)) for g, members in self.groups.items() for n in members]
-        details = {"target": _text.dotted(path), "candidates": _text.near(_text.dotted(path[:2]), candidates)}
-        self._problem(UnknownReference, i, reference, what, hint, details)
+        details = {"target": _text.dotted(target), "candidates": _text.near(_text.dotted(target[:2]), candidates)}
+        self._problem(UnknownReference, i, path, what, hint, details)
 
-    def _problem(
-        self, kind: type[Any], i: int, reference: Ref | LocalRef, what: str, hint: str, details: dict[str, Any]
-    ) -> None:
-        node = self.nodes[i]
-        path = next((path for path, r in references(node) if r is reference), ())
-        # A reference can stand in several places of one config as the same object; each is said once.
-        problem = Problem(kind, what, self.ids[i], path, site_of(node), hint, details)
-        if problem not in self.problems:
-            self.problems.append(problem)
+    def _problem(self, kind: type[Any], i: int, path: Path, what: str, hint: str, details: dict[str, Any]) -> None:
+        self.problems.append(Problem(kind, what, self.ids[i], path, site_of(self.nodes[i]), hint, details))
 
     # --- the order ---
 
@@ -531,8 +536,8 @@ def selected(graph: Graph, select: Selection) -> list[int] | None:
             raise UnknownComponent(str(error)) from None
         if len(path) == 1 and path[0] in graph.definition.groups:
             found.update(graph.members(str(path[0])))
-        elif path in graph.index:
-            found.add(graph.index[Id(str(path[0]), str(path[1]))])
+        elif (at := graph.index.get(cast("Id", path))) is not None:
+            found.add(at)
         else:
             wrong.append(str(graph.unknown(path)))
     if wrong:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from types import CodeType, MethodType
+from types import CodeType, MappingProxyType
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, cast
 
 from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
 from . import refs
-from .callables import Context, Handler, Id, Parameters, is_generator
-from .refs import ATOMS, FLAT, NESTED, LocalRef, Opaque, Path, Ref, Unfit, name_of
+from .callables import Context, Handler, Id, Parameters, doc_of, is_generator
+from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, name_of
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -63,6 +63,18 @@ class Signal:
         "without_handler",
     )  # fmt: skip
 
+    name: str
+    direction: Literal["dependencies first", "dependents first"]
+    draws_in: Literal["needs", "needed by"] | None
+    states: tuple[State, ...]
+    during: State | None
+    after: State | None
+    becomes_instance: bool
+    without_handler: bool
+    applies: bytes
+    opens: bool
+    closes: bool
+
     def __init__(
         self,
         name: str,
@@ -77,18 +89,36 @@ class Signal:
     ) -> None:
         if direction not in ("dependencies first", "dependents first"):
             raise ValueError(f"direction must be 'dependencies first' or 'dependents first', not {direction!r}")
-        self.name = name
-        self.direction: Final = direction
-        self.draws_in: Final = draws_in
-        self.states = tuple(State(state) for state in states)
-        self.during = None if during is None else State(during)
-        self.after = None if after is None else State(after)
-        self.becomes_instance = becomes_instance
-        self.without_handler = without_handler
-        self.applies = bytes(state in self.states for state in STATES)
-        # These two are the only roles the run machine knows: making something that has to be stopped, and stopping it.
-        self.opens = name == "start"
-        self.closes = name == "stop"
+        if draws_in not in (None, "needs", "needed by"):
+            raise ValueError(f"draws_in must be 'needs', 'needed by' or None, not {draws_in!r}")
+        given = tuple(State(state) for state in states)
+        columns = {
+            "name": name,
+            "direction": direction,
+            "draws_in": draws_in,
+            "states": given,
+            "during": None if during is None else State(during),
+            "after": None if after is None else State(after),
+            "becomes_instance": becomes_instance,
+            "without_handler": without_handler,
+            "applies": bytes(state in given for state in STATES),
+            # These two are the only roles the run machine knows: making something that has to be stopped, and stopping it.
+            "opens": name == "start",
+            "closes": name == "stop",
+        }
+        for column, value in columns.items():
+            object.__setattr__(self, column, value)
+
+    def __setattr__(self, column: str, value: object) -> None:
+        raise AttributeError(f"a Signal cannot be changed; make a new one with another {column}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Signal):
+            return NotImplemented
+        return all(getattr(self, column) == getattr(other, column) for column in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.direction, self.states))
 
     @property
     def dependencies_first(self) -> bool:
@@ -192,7 +222,7 @@ class Spec:
         self.doc = slots.get("doc")
         self.tags = frozenset(slots.get("tags") or ())
         self.enabled = slots.get("enabled", True)
-        self.deadlines = slots.get("deadlines")
+        self.deadlines = copied_deadlines(slots.get("deadlines"))
         self.retry = slots.get("retry")
         self.schema = slots.get("schema")
         self.instance_schema = slots.get("instance_schema")
@@ -266,12 +296,13 @@ class Spec:
             return self.stop is not None or self.scope is not None or signal in self.pre or signal in self.post
         return signal in self.handlers or signal in self.pre or signal in self.post
 
-    def phases(self, signal: str) -> tuple[Phase, ...]:
+    def phases(self, row: Signal) -> tuple[Phase, ...]:
         """The calls that a signal means for this component, in order: pre handlers, its own, resolve, post handlers."""
+        signal = row.name
         pre = [Phase(f"pre {signal}: {name}", PRE, handler) for name, handler in self.pre.get(signal, {}).items()]
         post = [Phase(f"post {signal}: {name}", POST, handler) for name, handler in self.post.get(signal, {}).items()]
         own = {"start": self.start, "stop": self.stop}.get(signal, self.handlers.get(signal))
-        resolve = [Phase("resolve", POST, self.resolve)] if signal == "start" and self.resolve is not None else []
+        resolve = [Phase("resolve", POST, self.resolve)] if row.becomes_instance and self.resolve is not None else []
         return (*pre, Phase(signal, OWN, own), *resolve, *post)
 
     def slots(self) -> dict[str, Any]:
@@ -290,14 +321,16 @@ _FORMS: Final = (
 )
 
 
+def copied_deadlines(given: float | Mapping[str, float] | None) -> float | Mapping[str, float] | None:
+    """Deadlines that nobody else can change."""
+    return MappingProxyType(dict(given)) if isinstance(given, Mapping) else given
+
+
 def _nothing() -> None:
     return None
 
 
 def _comparable(value: Any) -> Any:
-    # A bound method is a new object every time it is looked up; the function and the object it is bound to are not.
-    if isinstance(value, MethodType):
-        return (value.__func__, Opaque(value.__self__))
     if isinstance(value, Constructed):
         return ("constructed", value.__wrapped__)
     if isinstance(value, Mapping):
@@ -417,11 +450,16 @@ class Component(Generic[T_co]):
     ) -> None:
         slots = dict(locals())
         del slots["self"], slots["config"]
+        frame = sys._getframe(1)
+        self._code, self._instruction = frame.f_code, frame.f_lasti
         if not callable(start) and start is not ABSENT:
             slots["start"] = freeze_value(start)
-        frame = sys._getframe(1)
-        self._spec = Spec(slots)
-        self._code, self._instruction = frame.f_code, frame.f_lasti
+        elif doc is None:
+            slots["doc"] = doc_of(scope if scope is not None else start)
+        try:
+            self._spec = Spec(slots)
+        except BadComponent as error:
+            raise error.at(self.site) from None
         if config is not None and not isinstance(config, Mapping):
             raise BadArguments([Problem(BadArguments, f"config is {config!r}, not a mapping.", site=self.site)])
         self._config, self._shape = freeze_config(dict(config or {}), self)
@@ -485,7 +523,7 @@ class Component(Generic[T_co]):
     @property
     def deadlines(self) -> float | Mapping[str, float] | None:
         """Seconds that a handler may take."""
-        return cast("float | Mapping[str, float] | None", self._spec.deadlines)
+        return self._spec.deadlines
 
     @property
     def retry(self) -> Any:
@@ -597,7 +635,8 @@ class Definition:
         deadlines: float | Mapping[str, float] | None,
         name: str | None,
     ) -> None:
-        self.groups, self.signals, self.deadlines, self.name = groups, signals, deadlines, name
+        self.groups, self.signals, self.name = groups, signals, name
+        self.deadlines = copied_deadlines(deadlines)
         self.cache: dict[str, Any] = {}  # what is derived from it: the graph, the problems
 
     def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:
@@ -652,13 +691,13 @@ def frozen_config(config: dict[str, Any]) -> tuple[dict[str, Any], int]:
     shape = ATOMS
     for name, value in config.items():
         kind = type(value)
+        if type(name) is not str:
+            raise Unfit((), f"the config has the key {name!r}, and parameters have names", "Use strings as keys.")
         if kind in refs.PLAIN_ATOMS:
             continue
         if kind is Ref:
             shape = shape or FLAT
         else:
-            if type(name) is not str:
-                raise Unfit((), f"the config has the key {name!r}, and parameters have names", "Use strings as keys.")
             config[name] = value = refs.freeze(value, refuse, (name,))
             if not refs.is_atomic(value):
                 shape = NESTED

@@ -59,6 +59,7 @@ class Plan(Sequence[Step]):
         "roots",
         "row",
         "then",
+        "threaded",
         "through",
     )
 
@@ -94,6 +95,7 @@ class Plan(Sequence[Step]):
         self._inside: set[int] | None = None
         self.phases: dict[int, tuple[Phase, ...]] = {}
         self.deadlines: dict[int, float] = {}
+        self.threaded: set[int] = set()  # those that may have to be given up on, whatever the signal
         self._look_twice(deadlines)
 
     def _pass_through(self, roots: Iterable[int]) -> None:
@@ -107,18 +109,22 @@ class Plan(Sequence[Step]):
 
     def _look_twice(self, deadlines: float | Mapping[str, float] | None) -> None:
         graph, signal = self.graph, self.row.name
-        general = deadline_of(deadlines, signal)
-        if general is not None:
+        if deadlines is not None:
+            general = deadline_of(deadlines, signal)
             for i, node in enumerate(graph.nodes):
                 if type(node) is Component:
-                    self.deadlines[i] = general
+                    self.threaded.add(i)
+                    if general is not None:
+                        self.deadlines[i] = general
         for i in graph.special:
             node = graph.nodes[i]
             assert isinstance(node, Component)
-            phases = node._spec.phases(signal)
+            phases = node._spec.phases(self.row)
             if len(phases) > 1:
                 self.phases[i] = phases
             own = deadline_of(node._spec.deadlines, signal)
+            if node._spec.deadlines is not None:
+                self.threaded.add(i)
             if own is not None:
                 self.deadlines[i] = own
 
@@ -165,7 +171,7 @@ class Plan(Sequence[Step]):
         assert isinstance(node, Component)
         before = [j for j in self.after[i] if self._inside is None or j in self._inside]
         after = tuple(graph.ids[j] for j in before if self._is_shown(j))
-        handlers = tuple(phase.name for phase in node._spec.phases(row.name) if self._is_called(node, phase))
+        handlers = tuple(phase.name for phase in node._spec.phases(row) if self._is_called(node, phase))
         return Step(graph.ids[i], row.name, after, handlers, self._reason(i, before))
 
     def _is_called(self, node: Component[Any], phase: Phase) -> bool:

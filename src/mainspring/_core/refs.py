@@ -7,6 +7,7 @@ fresh containers with every mark replaced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import BuiltinMethodType, MethodType
 from typing import Any, Final, Generic, TypeVar
 
 from .. import _text
@@ -105,10 +106,13 @@ class Opaque:
         return f"opaque({self.value!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Opaque) and same(self.value, other.value)
+        if not isinstance(other, Opaque):
+            return False
+        mine, theirs = self.value, other.value
+        return mine is theirs or (type(mine) in PLAIN_ATOMS and same(mine, theirs))
 
     def __hash__(self) -> int:
-        return hash((Opaque, id(self.value)))
+        return hash(Opaque)
 
 
 class Secret(Generic[T]):
@@ -292,6 +296,33 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, value.reveal() if type(value) is Secret else value
 
 
+def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """As `walk`, with secrets as leaves."""
+    parts = () if type(value) is Secret else tuple(children(value))
+    for part, child in parts:
+        yield from leaves(child, (*path, part))
+    if not parts:
+        yield path, value
+
+
+def rebuilt(value: Any, each: Callable[[Any], Any]) -> Any:
+    """A container made anew with `each` applied to its parts; anything else as it is."""
+    kind = type(value)
+    if kind is dict:
+        return {k: each(v) for k, v in value.items()}
+    if kind is list:
+        return [each(v) for v in value]
+    if kind is tuple:
+        return tuple([each(v) for v in value])
+    if kind is set or kind is frozenset:
+        return kind([each(v) for v in value])
+    if kind is Build:
+        return Build(value.target, each(value.args), each(value.kwargs))
+    if is_named_tuple(value):
+        return value._make([each(v) for v in value])
+    return value
+
+
 def thaw(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
     """Fresh data: every container new, every reference replaced by what `lookup` gives, every other mark by its value."""
     kind = type(value)
@@ -299,45 +330,17 @@ def thaw(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
         return value
     if kind is Ref or kind is LocalRef:
         return lookup(value)
-    if kind is dict:
-        return {k: thaw(v, lookup) for k, v in value.items()}
-    if kind is list:
-        return [thaw(v, lookup) for v in value]
-    if kind is tuple:
-        return tuple([thaw(v, lookup) for v in value])
-    if kind is set or kind is frozenset:
-        return kind([thaw(v, lookup) for v in value])
-    if kind is Secret:
-        return thaw(value.reveal(), lookup)
     if kind is Opaque:
         return value.value
-    if kind is Build:
-        return value.target(
-            *[thaw(v, lookup) for v in value.args], **{k: thaw(v, lookup) for k, v in value.kwargs.items()}
-        )
-    if is_named_tuple(value):
-        return value._make([thaw(v, lookup) for v in value])
-    return value
+    if kind is Secret:
+        return thaw(value.reveal(), lookup)
+    made = rebuilt(value, lambda part: thaw(part, lookup))
+    return made.target(*made.args, **made.kwargs) if kind is Build else made
 
 
 def copied(value: Any) -> Any:
     """The same frozen data in containers of its own, marks and all: safe to give to a user."""
-    kind = type(value)
-    if kind is dict:
-        return {k: copied(v) for k, v in value.items()}
-    if kind is list:
-        return [copied(v) for v in value]
-    if kind is tuple:
-        return tuple([copied(v) for v in value])
-    if kind is set or kind is frozenset:
-        return kind([copied(v) for v in value])
-    if kind is Build:
-        return Build(value.target, copied(value.args), copied(value.kwargs))
-    if kind is Secret:
-        return Secret(copied(value.reveal()))
-    if is_named_tuple(value):
-        return value._make([copied(v) for v in value])
-    return value
+    return Secret(copied(value.reveal())) if type(value) is Secret else rebuilt(value, copied)
 
 
 def masked(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
@@ -347,21 +350,9 @@ def masked(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
         return MASKED
     if kind is Ref or kind is LocalRef:
         return lookup(value)
-    if kind is dict:
-        return {k: masked(v, lookup) for k, v in value.items()}
-    if kind is list:
-        return [masked(v, lookup) for v in value]
-    if kind is tuple:
-        return tuple([masked(v, lookup) for v in value])
-    if kind is set or kind is frozenset:
-        return kind([masked(v, lookup) for v in value])
-    if kind is Build:
-        return Build(value.target, masked(value.args, lookup), masked(value.kwargs, lookup))
     if kind is Opaque:
         return value.value
-    if is_named_tuple(value):
-        return value._make([masked(v, lookup) for v in value])
-    return value
+    return rebuilt(value, lambda part: masked(part, lookup))
 
 
 # --- Reaching in ------------------------------------------------------------------------------------------------------
@@ -376,13 +367,13 @@ class Unreachable(LookupError):
 
     def __str__(self) -> str:
         where = f"at {_text.dotted(self.reached)} " if self.reached else ""
-        there = f"{where}there is {_article(self.found)}, which has no {_text.quote(self.part)}"
+        there = f"{where}there is {article(self.found)}, which has no {_text.quote(self.part)}"
         return f"{there}. {_text.hint_near(str(self.part), self.candidates, what='part of it that has a name')}"
 
 
-def _article(value: Any) -> str:
-    name = "None" if value is None else type(value).__name__
-    return name if value is None else f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {name}"
+def article(value: Any) -> str:
+    """What kind of thing a value is: `a dict`, `an int`, `None`."""
+    return "None" if value is None else _text.a(type(value).__name__)
 
 
 def step_into(value: Any, part: PathPart) -> Any:
@@ -454,8 +445,12 @@ def same(a: Any, b: Any) -> bool:
         return _typed(a) == _typed(b)
     if kind is Ref or kind is LocalRef or kind is Opaque or kind is Secret:
         return bool(a == b)
+    if kind is MethodType:
+        return a.__func__ is b.__func__ and a.__self__ is b.__self__  # a new object every time it is looked up
+    if kind is BuiltinMethodType:
+        return a.__self__ is b.__self__ and a.__name__ == b.__name__
     if kind is Build:
-        return a.target is b.target and same(a.args, b.args) and same(a.kwargs, b.kwargs)
+        return same(a.target, b.target) and same(a.args, b.args) and same(a.kwargs, b.kwargs)
     if is_named_tuple(a):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if kind.__module__ in _VALUE_MODULES:

@@ -54,6 +54,14 @@ class Change(NamedTuple):
     signal: str
 
 
+class Stage(NamedTuple):
+    """A plan that was entered, with the times at which each of its steps began and ended."""
+
+    plan: Plan
+    began: array[float]
+    ended: array[float]
+
+
 class Machine:
     """One request, from its first step to its last.
 
@@ -67,10 +75,10 @@ class Machine:
     """
 
     __slots__ = (
-        "_after", "_applies", "_began_all", "_continuing", "_due", "_during", "_halting", "_picky", "_ready", "_sign",
-        "_stages", "_started", "_then", "_waits", "began", "changes", "deadlines", "ended", "failures",
-        "flight", "held", "interrupted", "limit", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row",
-        "skipped", "states", "to_cancel", "touched", "watch",
+        "_after", "_applies", "_blocked", "_continuing", "_due", "_during", "_halting", "_picky", "_ready", "_sign",
+        "_started", "_then", "_to_come", "_waits", "began", "changes", "deadlines", "ended", "failures", "flight",
+        "held", "interrupted", "limit", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row",
+        "skipped", "stages", "states", "to_cancel", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +91,7 @@ class Machine:
         limit: int = 1,
         watch: bool = False,
     ) -> None:
-        self._stages = list(stages)
+        self._to_come = list(stages)
         self.states = states
         self.held = held
         self.on_failure = on_failure
@@ -94,18 +102,14 @@ class Machine:
         self.interrupted = False
         self.rolled_back: set[int] = set()
         self.skipped: dict[int, str] = {}
-        self.touched: set[str] = set()
-        zeros = bytes(8 * len(states))
-        self.began = array("d", zeros)  # seconds on the driver's clock; 0.0 for what did not begin
-        self.ended = array("d", zeros)
+        self.stages: list[Stage] = []  # those that were entered
         self.origin = 0.0  # when the request began, on the same clock
         self._started: list[int] | None = None
-        self._enter(self._stages.pop(0))
+        self._enter(self._to_come.pop(0))
 
     def _enter(self, plan: Plan) -> None:
         row = plan.row
         self.plan, self.row = plan, row
-        self.touched.add(row.name)
         self.phases, self.deadlines = plan.phases, plan.deadlines
         self.phase: dict[int, int] = {}
         self.flight: dict[int, bool] = {}  # in flight, and whether it has been told to give up
@@ -115,9 +119,12 @@ class Machine:
         self._halting = False
         self._applies = row.applies
         # Whether a node in a fitting state may have to be passed over all the same. Mostly none has to, and asking costs.
-        self._picky = bool(
-            plan.through or (not row.needs_running and not row.closes) or (row.closes and FAILED in self.states)
-        )
+        self._picky = bool(plan.through or not row.without_handler or (row.closes and FAILED in self.states))
+        self._blocked: set[int] = set()
+        zeros = bytes(8 * len(self.states))
+        self.began = array("d", zeros)  # seconds on the driver's clock; 0.0 for what did not begin
+        self.ended = array("d", zeros)
+        self.stages.append(Stage(plan, self.began, self.ended))
         self._during = -1 if row.during is None else CODE[row.during]
         self._after = -1 if row.after is None else CODE[row.after]
         self._then = plan.then
@@ -162,20 +169,19 @@ class Machine:
 
     def _is_passed_over(self, node: int) -> bool:
         row, plan = self.row, self.plan
-        if plan.through and node in plan.through:
+        if not plan.takes_part(node):
             return True
         if row.needs_running:
             cause = self._cause(node)
             if cause is not None:
                 self.skipped[node] = cause
+                self._blocked.add(node)
             return cause is not None
-        if row.closes:
-            return not self.held[node]
-        return not plan.takes_part(node)
+        return bool(row.closes) and not self.held[node]
 
     def _cause(self, node: int) -> str | None:
         for j in self.plan.graph.needs[node]:
-            if self.states[j] != self._after:
+            if j in self._blocked or (self.row.without_handler and self.states[j] != self._after):
                 ids = self.plan.graph.ids
                 return f"it needs {ids[j]}, which {'failed' if self.states[j] == FAILED else 'was not reached'}"
         return None
@@ -194,7 +200,7 @@ class Machine:
             self.skipped.setdefault(left * self._sign, "the request was given up before")
         if self.row.opens and self._halting and self._started is not None:
             # Only what this request started, in the order of a stop; the stages that were to come are not run.
-            self._stages.clear()
+            self._to_come.clear()
             started = [node for node in self._started if self.held[node]]
             self._started = None
             if not started:
@@ -202,9 +208,9 @@ class Machine:
             self.rolled_back.update(started)
             self._enter(Plan(self.plan.graph, STOP, exactly=started, deadlines=self.plan.given_deadlines))
             return True
-        if self._halting or not self._stages:
+        if self._halting or not self._to_come:
             return False
-        self._enter(self._stages.pop(0))
+        self._enter(self._to_come.pop(0))
         return True
 
     def _arm(self, node: int, now: float) -> None:
@@ -304,8 +310,8 @@ class Machine:
         self.interrupted = True
         if not self.row.closes:
             self._halt()
-        elif self._stages:
-            self._stages.clear()  # the start half of a restart
+        elif self._to_come:
+            self._to_come.clear()  # the start half of a restart
 
     def overdue(self, now: float) -> list[int]:
         """The calls whose deadline has passed and who have not been told yet.
@@ -351,6 +357,8 @@ class Machine:
             if self.watch:
                 self._record(node, state, now)
             self.states[node] = state
+        if state != self._after:
+            self._blocked.add(node)
         self._release(node)
 
     def _halt(self) -> None:

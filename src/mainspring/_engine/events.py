@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .._core.callables import Id
 from .._core.model import STATES, Constant, State
 from .._core.run import Machine
+from .interrupt import Guard
 
 
 class Event(NamedTuple):
@@ -42,7 +43,7 @@ class Observers:
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self.all: list[Observer] = list(observers)
 
-    def tell(self, machine: Machine) -> None:
+    def tell(self, machine: Machine, guard: Guard) -> None:
         """Pass on what the machine recorded since the last time."""
         changes, machine.changes = machine.changes, []
         graph = machine.plan.graph
@@ -56,15 +57,19 @@ class Observers:
                 error = next((f.error for f in reversed(machine.failures) if f.node == change.node), None)
             event = Event(graph.ids[change.node], change.signal, old, new, took, error)
             for observer in list(self.all):
-                self._tell(observer, event)
+                self._tell(observer, event, guard)
 
-    def _tell(self, observer: Observer, event: Event) -> None:
+    def _tell(self, observer: Observer, event: Event, guard: Guard) -> None:
         try:
             observer(event)
-        except Exception:
+        except BaseException as error:
+            if observer in self.all:
+                self.all.remove(observer)
+            if not isinstance(error, Exception):
+                guard.keep(error)  # it is the request's to give up in good order, not the observer's to break off
+                return
             import logging
 
-            self.all.remove(observer)
             logging.getLogger("mainspring").exception(
                 "The observer %r failed on %s and is not told anything more.", observer, event
             )

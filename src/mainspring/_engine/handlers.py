@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import perf_counter, time
 from typing import Any, Final
 
 from .. import _text
@@ -14,7 +15,7 @@ from .._core.callables import Context, context_parameter, is_async, is_generator
 from .._core.graph import Graph
 from .._core.model import ABSENT, OWN, Component, Constant, Phase, Spec
 from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Unreachable
-from ..errors import BadComponent, MainspringError, StateError
+from ..errors import BadComponent, BrokenReference, Problem, StateError
 
 VALUE: Final = 0
 FUNCTION: Final = 1
@@ -39,10 +40,39 @@ class Place:
             self.configs[node] = other.configs[node]
 
 
+class Times:
+    """When each node's last start began, and how long it took, from the machines' own records."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[Any, Any]] = []
+
+    def add(self, began: Any, ended: Any, *, whole: bool) -> None:
+        """Remember a start; one of the whole system replaces all before."""
+        if whole:
+            self._spans.clear()
+        self._spans.append((began, ended))
+        if len(self._spans) > 8:  # many starts of parts: put them together, or they would pile up
+            first = (began.__copy__(), ended.__copy__())
+            for i in range(len(began)):
+                if i in self:
+                    at, took = self[i]
+                    first[0][i], first[1][i] = at, at + took
+            self._spans = [first]
+
+    def __contains__(self, node: int) -> bool:
+        return any(began[node] for began, _ in self._spans)
+
+    def __getitem__(self, node: int) -> tuple[float, float]:
+        began, ended = next(span for span in reversed(self._spans) if span[0][node])
+        return began[node], ended[node] - began[node]
+
+
 class Store(Place):
     """What a live system holds, by the positions of its graph."""
 
-    __slots__ = ("graph", "held", "states", "workers")
+    __slots__ = ("epoch", "graph", "held", "states", "times", "workers")
 
     def __init__(self, graph: Graph) -> None:
         count = len(graph.ids)
@@ -50,6 +80,8 @@ class Store(Place):
         super().__init__([ABSENT] * count, [None] * count, {}, {})
         self.graph = graph
         self.states = bytearray(count)
+        self.epoch = time() - perf_counter()
+        self.times: Times = Times()
         self.held = bytearray(count)
         self.workers: dict[int, Any] = {}  # threads of components that may be given up on
 
@@ -112,7 +144,11 @@ def async_handlers(spec: Spec) -> list[str]:
         slots = [(name, getattr(spec, name)) for name in ("start", "scope") if callable(getattr(spec, name))]
         found = [name for name, handler in [*slots, *spec.all_handlers()] if is_async(handler)]
         target = spec.scope
-        if isinstance(target, type) and not hasattr(target, "__enter__") and hasattr(target, "__aenter__"):
+        if isinstance(target, type):
+            only_async = hasattr(target, "__aenter__") and not hasattr(target, "__enter__")
+        else:
+            only_async = target is not None and is_async(getattr(target, "__wrapped__", None))
+        if only_async and "scope" not in found:
             found.append("scope")
         spec.cache["async"] = found
     return found
@@ -142,11 +178,28 @@ class Resolver:
             return refs.reach(value, target.rest)
         except Unreachable as error:
             error.reached = target.path[: 2 + len(error.reached)]
-            raise ReachError(f"{_text.dotted(target.path)} leads nowhere: {error}") from None
+            raise BrokenReference(f"{_text.dotted(target.path)} leads nowhere: {error}") from None
 
 
-class ReachError(MainspringError, LookupError):
-    """A reference into an instance found nothing at its path."""
+def resolved_config(store: Store, node: int, component: Component[Any]) -> dict[str, Any]:
+    """The arguments of a start: fresh containers, every reference replaced."""
+    config = component._config
+    if component._shape == ATOMS:
+        return config.copy()
+    if component._shape == FLAT:
+        index, instances, seen = store.graph.index, store.instances, store.seen
+        found = {}
+        for name, value in config.items():
+            if type(value) is Ref:
+                at = index.get(value.path)  # type: ignore[call-overload]
+                if at is None:
+                    value = Resolver(store, store.graph.ids[node].group)(value)
+                else:
+                    value = seen[at] if seen and at in seen else instances[at]
+            found[name] = value
+        return found
+    thawed: dict[str, Any] = refs.thaw(config, Resolver(store, store.graph.ids[node].group))
+    return thawed
 
 
 def constant_value(store: Store, node: int, constant: Constant) -> Any:
@@ -162,23 +215,10 @@ def begin(store: Store, node: int, component: Component[Any], system: str | None
     if kind == VALUE:
         into.instances[node] = refs.thaw(spec.start, _no_reference)
         return
-    config = component._config
-    if component._shape == ATOMS:
-        config = config.copy()
-    elif component._shape == FLAT:
-        index, instances, seen = store.graph.index, store.instances, store.seen
-        given, config = config, {}
-        for name, value in given.items():
-            if type(value) is Ref:
-                at = index.get(value.path)  # type: ignore[call-overload]
-                if at is None:
-                    value = Resolver(store, store.graph.ids[node].group)(value)
-                else:
-                    value = seen[at] if seen and at in seen else instances[at]
-            config[name] = value
-    else:
-        config = refs.thaw(config, Resolver(store, store.graph.ids[node].group))
     simple = shape.simple
+    config = into.configs.get(node) if not simple else None  # a pre handler may have been told already
+    if config is None:
+        config = resolved_config(store, node, component)
     made = shape.target(**config) if simple else _start_with_more(store, node, spec, shape, config, system, into)
     if kind == GENERATOR:
         value = next(made, ABSENT)
@@ -209,8 +249,6 @@ def _start_with_more(
 
 def BadScope(name: str, made: Any) -> BadComponent:
     """The error for a scope that gives something that cannot be entered."""
-    from ..errors import Problem
-
     what = f"{name} is to be entered, and gave {made!r}, which is no context manager."
     return BadComponent([Problem(BadComponent, what, hint="Leave enter=True away, or give a context manager.")])
 
@@ -251,6 +289,10 @@ def call(store: Store, node: int, spec: Spec, signal: str, phase: Phase, system:
     wants = context_of(phase.handler, spec)
     if wants is None:
         return phase.handler(instance)
+    if signal == "start" and node not in place.configs:
+        component = store.graph.nodes[node]
+        assert isinstance(component, Component)
+        place.configs[node] = resolved_config(store, node, component)
     config: Mapping[str, Any] = place.configs.get(node, {})
     context = Context(store.graph.ids[node], signal, phase.name, config, instance, system)
     return phase.handler(instance, **{wants: context})

@@ -9,7 +9,7 @@ driver asks.
 from __future__ import annotations
 
 import sys
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
 _OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_engine", "system"))
@@ -18,7 +18,7 @@ _OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_
 class Guard:
     """Around one request. Use as a context manager in the thread that runs the request."""
 
-    __slots__ = ("_before", "_mine", "_previous", "attention", "calling", "pending", "stop_asked", "times")
+    __slots__ = ("_before", "_mine", "_previous", "attention", "calling", "pending", "stop_asked", "times", "waiting")
 
     current: Guard | None = None  # of the main thread: there is only one that gets signals
 
@@ -28,6 +28,7 @@ class Guard:
         self.pending: BaseException | None = None
         self.stop_asked = False
         self.times = 0
+        self.waiting: CodeType | None = None  # code of ours that only waits for a handler, and can be broken off
         self._previous: Any = None
         self._mine = False
 
@@ -52,6 +53,11 @@ class Guard:
             if self._previous is not None and signal.getsignal(signal.SIGINT) is _on_sigint:
                 signal.signal(signal.SIGINT, self._previous)
             Guard.current = self._before
+
+    def keep(self, error: BaseException) -> None:
+        """Keep an interruption until the driver asks for it."""
+        self.pending = self.pending or error
+        self.attention = True
 
     def ask_to_stop(self) -> None:
         """Say, from another thread, that a stop is waiting."""
@@ -87,13 +93,12 @@ def interrupt(error: BaseException, frame: FrameType | None = None) -> bool:
         return False
     frame = frame or sys._getframe(1)
     guard.times += 1
-    ours = str(frame.f_globals.get("__name__", "")).startswith(_OURS)
+    ours = str(frame.f_globals.get("__name__", "")).startswith(_OURS) and frame.f_code is not guard.waiting
     # A handler that is a function of C has no frame of its own: there the second interruption is raised all the same.
     if guard.calling and (not ours or guard.times > 1):
         guard.times = 0
         raise error
-    guard.pending = error
-    guard.attention = True
+    guard.keep(error)
     return True
 
 

@@ -36,13 +36,14 @@ def drive(
     interruption: BaseException | None = None
     row = machine.row
     opens, closes = row.opens, row.closes
-    special = bool(machine.phases or machine.deadlines or store.workers)
-    machine.origin = now = clock()
+    special = bool(machine.phases or machine.plan.threaded or store.workers)
+    now = clock()
+    machine.origin = machine.origin or now
     following, succeeded = machine.begin, machine.succeeded
     while True:
         node = following(now)
         if watch:
-            observers.tell(machine)
+            observers.tell(machine, guard)
         if node < 0:
             assert node == DONE
             interruption = guard.take() or interruption
@@ -53,7 +54,7 @@ def drive(
         if machine.row is not row:
             row = machine.row
             opens, closes = row.opens, row.closes
-            special = bool(machine.phases or machine.deadlines or store.workers)
+            special = bool(machine.phases or machine.plan.threaded or store.workers)
         component = nodes[node]
         result = None
         try:
@@ -62,8 +63,8 @@ def drive(
                     store.instances[node] = constant_value(store, node, component)  # type: ignore[arg-type]
             else:
                 guard.calling = True
-                if special and (node in machine.phases or node in machine.deadlines or node in store.workers):
-                    result = _call_special(machine, store, node, component, system)
+                if special and _is_special(machine, store, node):
+                    result = _call_special(machine, store, node, component, system, guard)
                 elif opens:
                     begin(store, node, component, system, store)
                 elif closes:
@@ -77,7 +78,8 @@ def drive(
             guard.calling = False
             now = clock()
             if isinstance(error, _Abandoned):
-                machine.abandoned(node, error.cause, now)
+                error = error.cause
+                machine.abandoned(node, error, now)
                 store.clear(node)
             else:
                 machine.failed(node, error, now)
@@ -95,7 +97,7 @@ def drive(
                     _dismiss(store, node)
                 store.clear(node)
         if watch:
-            observers.tell(machine)
+            observers.tell(machine, guard)
         if guard.attention:
             guard.attention = False
             interruption = interruption or guard.take()
@@ -104,37 +106,39 @@ def drive(
 
 
 def _call_handler(store: Store, node: int, component: Component[Any], row: Signal, system: str | None) -> Any:
-    handler = component._spec.handlers.get(row.name)
-    if handler is None:
-        return None
-    result = call(store, node, component._spec, row.name, Phase(row.name, OWN, handler), system, store)
-    if row.becomes_instance:
-        store.instances[node] = result
-    return result
+    return _work(
+        store, node, component, row, Phase(row.name, OWN, component._spec.handlers.get(row.name)), system, store
+    )
 
 
 class _Abandoned(Exception):
-    def __init__(self, cause: DeadlineExceeded) -> None:
+    def __init__(self, cause: BaseException) -> None:
         self.cause = cause
         super().__init__(cause)
 
 
-def _call_special(machine: Machine, store: Store, node: int, component: Component[Any], system: str | None) -> Any:
+def _is_special(machine: Machine, store: Store, node: int) -> bool:
+    return node in machine.phases or node in store.workers or (machine.row.opens and node in machine.plan.threaded)
+
+
+def _call_special(
+    machine: Machine, store: Store, node: int, component: Component[Any], system: str | None, guard: Guard
+) -> Any:
     """One call of a component that has several for this signal, or a deadline, or a thread of its own."""
     signal = machine.row.name
     phases = machine.phases.get(node)
     alone = Phase(signal, OWN, component._spec.handlers.get(signal))
     phase = alone if phases is None else phases[machine.phase.get(node, 0)]
-    worker = store.workers.get(node)
-    if worker is None and node not in machine.deadlines:
-        return _work(store, node, component, signal, phase, system, store)
-    return _in_thread(machine, store, node, component, phase, system)
+    # A component that may have to be given up on lives in one thread of its own, from its start to its stop.
+    if node in store.workers or (machine.row.opens and node in machine.plan.threaded):
+        return _in_thread(machine, store, node, component, phase, system, guard)
+    return _work(store, node, component, machine.row, phase, system, store)
 
 
 def _work(
-    store: Store, node: int, component: Component[Any], signal: str, phase: Phase, system: str | None, into: Place
+    store: Store, node: int, component: Component[Any], row: Signal, phase: Phase, system: str | None, into: Place
 ) -> Any:
-    spec = component._spec
+    spec, signal = component._spec, row.name
     if phase.kind == OWN and signal == "start":
         begin(store, node, component, system, into)
         return None
@@ -145,15 +149,23 @@ def _work(
     result = call(store, node, spec, signal, phase, system, into)
     if phase.name == "resolve":
         into.seen[node] = result
+    elif phase.kind == OWN and row.becomes_instance:
+        into.instances[node] = result
     return result if phase.kind == OWN else None
 
 
 def _in_thread(
-    machine: Machine, store: Store, node: int, component: Component[Any], phase: Phase, system: str | None
+    machine: Machine,
+    store: Store,
+    node: int,
+    component: Component[Any],
+    phase: Phase,
+    system: str | None,
+    guard: Guard,
 ) -> Any:
     import threading
 
-    from .workers import Overdue, Worker
+    from .workers import BrokenOff, Overdue, Worker
 
     row = machine.row
     worker = store.workers.get(node)
@@ -164,19 +176,27 @@ def _in_thread(
     place.copy(store, node)
     due = machine.due(node)
     seconds = threading.TIMEOUT_MAX if due is None else max(0.0, due - perf_counter())
+    given_up: BaseException
+    guard.waiting = Worker.run.__code__
     try:
-        result = worker.run(partial(_work, store, node, component, row.name, phase, system, place), seconds)
+        result = worker.run(partial(_work, store, node, component, row, phase, system, place), seconds)
     except Overdue as late:
-        del store.workers[node]
         machine.overdue(perf_counter())
-        error = DeadlineExceeded(f"{phase.name} of {store.graph.ids[node]}", machine.deadlines[node], abandoned=True)
+        what = f"{phase.name} of {store.graph.ids[node]}"
+        given_up = DeadlineExceeded(what, machine.deadlines[node], abandoned=True)
         if late.stack:
-            error.add_note(f"It hangs here:\n{late.stack}")
-        # A start that ends late has made something that nobody will ever stop, unless its own thread does.
-        worker.give_up(partial(end, store, node, component, system, place) if row.opens else None)
-        raise _Abandoned(error) from None
-    store.copy(place, node)
-    return result
+            given_up.add_note(f"It hangs here:\n{late.stack}")
+    except BrokenOff as broken:
+        given_up = broken.error
+    else:
+        store.copy(place, node)
+        return result
+    finally:
+        guard.waiting = None
+    del store.workers[node]
+    # A start that ends late has made something that nobody will ever stop, unless its own thread does.
+    worker.give_up(partial(end, store, node, component, system, place) if row.opens else None)
+    raise _Abandoned(given_up)
 
 
 def _dismiss(store: Store, node: int) -> None:

@@ -17,6 +17,14 @@ class Overdue(Exception):
         super().__init__(stack)
 
 
+class BrokenOff(Exception):
+    """The waiting for a call was interrupted; the call goes on. Holds the interruption."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        super().__init__(error)
+
+
 class Worker:
     """Runs calls one after the other in one thread, from a component's start to its stop."""
 
@@ -35,13 +43,16 @@ class Worker:
 
         Raises:
             Overdue: it did neither in so many seconds; it goes on in its thread.
+            BrokenOff: the waiting thread was interrupted; the call goes on in its own.
         """
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._calls.put((call, answers))
         try:
+            self._calls.put((call, answers))
             ok, value = answers.get(timeout=seconds)
         except queue.Empty:
             raise Overdue(self._stack()) from None
+        except BaseException as error:
+            raise BrokenOff(error) from None
         if ok:
             return value
         raise value

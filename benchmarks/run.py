@@ -1,0 +1,243 @@
+"""All benchmarks: prints tables in Markdown, with the aims beside the figures. Progress goes to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import harness
+import imports
+import memory
+from harness import SHAPES, figure, run_script, table
+
+AIMS = {
+    "start_stop_ratio": 2.0,  # times ExitStack
+    "whole_ratio": 4.0,  # times ExitStack, with building and planning
+    "growth_ratio": 1.25,  # growth for each component from 1,000 to the largest size, over ExitStack's own growth
+    "memory_bytes": 1024.0,  # for each component, beyond the user's own objects
+    "import_ms": 20.0,  # over a bare interpreter
+}
+MIDDLE = 1_000
+
+
+def say(text: str) -> None:
+    print(f"  {text} ...", file=sys.stderr, flush=True)
+
+
+def measure(*, quick: bool, peers: bool, gc: str, limit: float) -> dict[str, Any]:
+    sizes = (10, 1_000, 10_000) if quick else harness.SIZES
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "gc": gc,
+        "cycles": [],
+        "cycles_gc_off": [],
+    }
+    for shape in SHAPES:
+        for size in sizes:
+            say(f"{shape}, {size:,}")
+            repetitions = 5 if quick else 6 if size >= 100_000 else 15 if size >= 10_000 else 40
+            options = ("--shape", shape, "--size", str(size), "--repetitions", str(repetitions), "--gc", gc)
+            found["cycles"].append(run_script("core.py", "cycle", *options))
+    if gc == "on":
+        # Collections cost the more the more there is already: they are taken out, to see how the work itself grows.
+        for shape in SHAPES:
+            for size in (MIDDLE, sizes[-1]):
+                say(f"{shape}, {size:,}, garbage collector off")
+                options = ("--shape", shape, "--size", str(size), "--repetitions", "5", "--gc", "off")
+                found["cycles_gc_off"].append(run_script("core.py", "cycle", *options))
+    say("look-up and override")
+    found["look-up"] = run_script("core.py", "look-up", "--size", "1000")
+    found["overrides"] = [run_script("core.py", "override", "--size", str(size)) for size in (MIDDLE, sizes[-1])]
+    say("memory")
+    found["memory"] = [memory.run(shape, 10_000) for shape in SHAPES]
+    say("import")
+    found["import"] = imports.run(10 if quick else 20)
+    if peers:
+        import peers as others
+
+        found["peers"] = others.run(sizes=others.SIZES[:2] if quick else others.SIZES, limit=limit)
+    found["aims"] = judge(found)
+    return found
+
+
+def judge(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each aim with the worst figure that there is for it."""
+    cycles = found["cycles"]
+
+    def where(cycle: dict[str, Any]) -> str:
+        return f"{cycle['shape']}, N = {cycle['size']:,}"
+
+    def row(aim: str, limit: float, value: float, unit: str, place: str) -> dict[str, Any]:
+        return {"aim": aim, "limit": limit, "value": value, "unit": unit, "where": place, "met": value <= limit}
+
+    rows = []
+    for name, text in (("start_stop_ratio", "start + stop"), ("whole_ratio", "build + plan + start + stop")):
+        for size in sorted({int(cycle["size"]) for cycle in cycles}):
+            worst = max((cycle for cycle in cycles if cycle["size"] == size), key=lambda cycle: float(cycle[name]))
+            rows.append(row(text, AIMS[name], worst[name], "x ExitStack", where(worst)))
+    for measured, text in ((cycles, "growth for each component"), (found["cycles_gc_off"], "the same, without gc")):
+        growth = []
+        for shape in SHAPES:
+            by_size = {cycle["size"]: cycle for cycle in measured if cycle["shape"] == shape}
+            if not by_size:
+                continue
+            large, middle = by_size[max(by_size)], by_size[MIDDLE]
+            ours = large["start_stop_us"] / middle["start_stop_us"]
+            theirs = large["exit_stack_us"] / middle["exit_stack_us"]
+            place = f"{shape}, {MIDDLE:,} to {large['size']:,}: {ours:.2f}; ExitStack: {theirs:.2f}"
+            growth.append(row(text, AIMS["growth_ratio"], ours / theirs, "x that of ExitStack", place))
+        if growth:
+            rows.append(max(growth, key=lambda entry: float(entry["value"])))
+    worst = max(found["memory"], key=lambda entry: float(entry["beyond"]))
+    aim = "memory held beyond the user's objects"
+    rows.append(row(aim, AIMS["memory_bytes"], worst["beyond"], "bytes each", where(worst)))
+    taken = found["import"]
+    for name, text in (("bare", "import, over python -I -S"), ("usual", "import, over python -I")):
+        rows.append(row(text, AIMS["import_ms"], taken[name]["over_ms"], "ms", f"best of {taken['repetitions']}"))
+    return rows
+
+
+def render(found: dict[str, Any]) -> str:
+    cycles = found["cycles"]
+    where = f"{found['implementation']} {found['python']}, {found['machine']}, {found['cores']} cores"
+    parts = [
+        f"# Benchmarks: {where}, garbage collector {found['gc']}",
+        "",
+        "## Start and stop",
+        "",
+        "Microseconds for each component; ratios to `contextlib.ExitStack` over the same bodies in the same process.",
+        "",
+    ]
+    head = ["shape", "N", "ExitStack", "build", "plan", "start", "stop", "start + stop", "ratio"]
+    head += ["all in one", "ratio", "noise"]
+    rows = [
+        [
+            cycle["shape"],
+            f"{cycle['size']:,}",
+            figure(cycle["exit_stack_us"]),
+            *(figure(cycle[f"{phase}_us"]) for phase in ("build", "plan", "start", "stop")),
+            figure(cycle["start_stop_us"]),
+            figure(cycle["start_stop_ratio"]),
+            figure(cycle["whole_us"]),
+            figure(cycle["whole_ratio"]),
+            f"+{cycle['noise']:.0%}",
+        ]
+        for cycle in cycles
+    ]
+    parts += [table(head, rows), ""]
+    fixed = [
+        (cycle["start_stop_us"] - middle["start_stop_us"]) * cycle["size"]
+        for cycle in cycles
+        for middle in cycles
+        if cycle["size"] == 10 and middle["size"] == MIDDLE and middle["shape"] == cycle["shape"]
+    ]
+    parts += [
+        "All in one: build, start and stop as a program does them; planning is inside start.",
+        "Noise: median over best, the largest of the three.",
+        f"Beside what each component costs, one start and one stop cost about {sum(fixed) / len(fixed):.0f} µs together.",
+        "",
+    ]
+    if found["cycles_gc_off"]:
+        rows = [
+            [
+                cycle["shape"],
+                f"{cycle['size']:,}",
+                *(figure(cycle[key]) for key in ("exit_stack_us", "start_stop_us", "start_stop_ratio")),
+                *(figure(cycle[key]) for key in ("whole_us", "whole_ratio")),
+            ]
+            for cycle in found["cycles_gc_off"]
+        ]
+        head = ["garbage collector off", "N", "ExitStack", "start + stop", "ratio", "all in one", "ratio"]
+        parts += [table(head, rows), ""]
+    parts += [
+        "## Look-up and override",
+        "",
+    ]
+    looked = found["look-up"]
+    rows = [
+        [
+            f'`live["g.c17"]`, among {looked["size"]:,}',
+            f"{looked['live_ns']:.0f} ns",
+            f"{looked['dict_ns']:.0f} ns for a dict",
+            figure(looked["ratio"]),
+        ]
+    ]
+    for change in found["overrides"]:
+        rows.append(
+            [
+                f"`override` of one among {change['size']:,}",
+                f"{figure(change['override_us'])} µs",
+                f"{figure(change['build_us'])} µs to build all",
+                f"{change['share']:.5f}",
+            ]
+        )
+    parts += [table(["what", "takes", "against", "ratio"], rows), "", "## Memory held", ""]
+    parts += ["Bytes for each component. Beyond: less the user's own generators and instances.", ""]
+    columns = ("own", "stack", "defined", "live", "stopped", "beyond_stack", "beyond")
+    rows = [
+        [
+            entry["shape"],
+            f"{entry['size']:,}",
+            *(f"{entry[name]:,.0f}" for name in columns),
+        ]
+        for entry in found["memory"]
+    ]
+    head = ["shape", "N", "user's own", "ExitStack", "defined", "live", "stopped", "ExitStack beyond", "live beyond"]
+    parts += [table(head, rows), "", "## Import", ""]
+    taken = found["import"]
+    rows = [
+        [
+            f"`python {' '.join(imports.STARTS[name])}`",
+            *(f"{taken[name][key]:.1f}" for key in ("bare_ms", "import_ms", "over_ms", "over_median_ms")),
+        ]
+        for name in imports.STARTS
+    ]
+    head = ["milliseconds", "alone", "with `import mainspring`", "over, best", "over, median"]
+    parts += [
+        table(head, rows),
+        "",
+        f"{taken['modules']} modules more than `-I -S`, {taken['own_modules']} of them its own.",
+        "",
+    ]
+    if "peers" in found:
+        import peers as others
+
+        parts += ["## Side by side", "", others.render(found["peers"]), ""]
+    rows = [
+        [
+            aim["aim"],
+            f"at most {aim['limit']:g} {aim['unit']}",
+            figure(aim["value"]),
+            "met" if aim["met"] else "NOT MET",
+            aim["where"],
+        ]
+        for aim in found["aims"]
+    ]
+    parts += ["## Aims", "", table(["aim", "limit", "figure", "", "where"], rows), ""]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and repetitions; about a minute")
+    parser.add_argument("--peers", action="store_true", help="other libraries too (needs requirements-peers.txt)")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for each library and size")
+    parser.add_argument("--gc", choices=("on", "off"), default="on", help="the garbage collector while the clock runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to a file as well")
+    given = parser.parse_args()
+    found = measure(quick=given.quick, peers=given.peers, gc=given.gc, limit=given.limit)
+    print(render(found))
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

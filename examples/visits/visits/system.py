@@ -1,0 +1,58 @@
+"""The whole service: what its parts are, and how they hold together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from mainspring import System, local_ref, ref
+
+from . import database, events, geo, store, web
+from .settings import read_settings
+from .worker import worker
+
+
+def make_system(environ: Mapping[str, str] = os.environ) -> System:
+    """Define the service.
+
+    Parameters:
+        environ: the environment variables; see `settings.read_settings`.
+
+    Returns:
+        the definition. Nothing is started.
+
+    Raises:
+        ValueError: a variable has no sensible value.
+
+    Example:
+        >>> system = make_system({"VISITS_PORT": "0"}).override({"env.host": "127.0.0.1"})
+    """
+    return System(
+        {
+            "env": read_settings(environ),
+            "events": {
+                "log": events.publisher(out=ref("env.events")),
+            },
+            "db": {
+                "server": database.server(data=ref("env.data"), url=ref("env.database_url")),
+                "pool": database.pool(database=local_ref("server")),
+                "visits": store.visits(pool=local_ref("pool")),
+            },
+            "geo": {
+                "countries": geo.countries(),
+                "worker": worker(visits=ref("db.visits"), find_country=local_ref("countries"), log=ref("events.log")),
+            },
+            "web": {
+                "app": web.make_app(
+                    db=ref("db.pool"), visits=ref("db.visits"), worker=ref("geo.worker"), log=ref("events.log")
+                ),
+                "server": web.server(
+                    app=local_ref("app"), log=ref("events.log"), host=ref("env.host"), port=ref("env.port")
+                ),
+            },
+        },
+        name="visits",
+    )
+
+
+system = make_system()

@@ -1,0 +1,236 @@
+"""The command line: `mainspring run|check|plan|graph|describe package.module:system`.
+
+_load.py  from `package.module:system` to a system, with a sentence for everything that can be wrong with it
+_set.py   what `--set` and `--select` say
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from mainspring import DefinitionError, MainspringError, System
+from mainspring.runner import run, show
+
+from ._leave import leave_within
+from ._load import Trouble, load, on_path
+from ._set import overridden, split_select
+
+BAD_USAGE: Final = 2
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+
+_TARGET = """\
+TARGET says where the system is: package.module:attribute, for example app.system:system. The attribute is a System, or a
+function without required arguments that returns one; it may be dotted. Modules are looked for in the current directory first.
+"""
+_SET = """\
+--set PATH=VALUE exchanges a part of the system, by the paths of System.override: env.port=8080, web.server.config.port=0,
+web.server.enabled=false. VALUE is read as JSON, and taken as text where it is not JSON. Where the value now is text, VALUE is
+taken as text, as it stands; where it is a path of pathlib, VALUE becomes one; where it is a number, true or false, a list or a
+mapping, VALUE has to be JSON. A secret stays a secret.
+"""
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "mainspring") -> int:
+    """The command line.
+
+    Parameters:
+        argv: the arguments, without the program; those of the process if not given.
+        prog: what the program is called in its messages.
+
+    Returns:
+        The exit status: 0 all well; 1 the start failed; 2 bad usage or definition; 3 something failed in stopping; 128 + n
+        ended by a signal n.
+
+    Example:
+        >>> main(["check", "no.such:system"])
+        2
+    """
+    try:
+        options = _parser(prog).parse_args(argv)
+    except SystemExit as done:  # usage, help or version: said already
+        return done.code if isinstance(done.code, int) else BAD_USAGE
+    try:
+        if options.directory is not None:
+            _change_to(options.directory)
+        command: Callable[[argparse.Namespace], int] = options.command
+        with on_path(os.getcwd()):
+            status = command(options)
+        sys.stdout.flush()
+        return status
+    except MainspringError as error:
+        show.say(show.explained(error))
+        return BAD_USAGE
+    except BrokenPipeError:
+        # Nobody reads on, as with `| head`. What is still in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _change_to(directory: str) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise Trouble(f"-C {directory}: {error.strerror}.") from None
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="Run a system of components, or look at it.")
+    parser.add_argument("--version", action="version", version=f"mainspring {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(
+            name,
+            help=help,
+            description=help[0].upper() + help[1:] + ".",
+            epilog=f"{_TARGET}\n{_SET}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        one.add_argument("target", metavar="TARGET", help="package.module:attribute")
+        one.add_argument(
+            "--select", metavar="ID,...", action="append", help="only these components or groups, and what they need"
+        )
+        one.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="exchange a part; see below")
+        one.add_argument("-C", "--directory", metavar="DIR", help="change to this directory first")
+        one.set_defaults(command=command)
+        return one
+
+    run = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
+    run.add_argument(
+        "--grace", metavar="SECONDS", type=_seconds, default=30.0, help="how long stopping may take (default: 30)"
+    )
+    add("check", _check, "say what is wrong with the system, all at once; start nothing")
+    plan = add("plan", _plan, "print the steps that a signal means, each with the reason for its place; run nothing")
+    plan.add_argument("--signal", metavar="NAME", default="start", help="the signal (default: start)")
+    graph = add("graph", _graph, "print which component needs which")
+    graph.add_argument("--format", choices=sorted(_FORMATS), default="text", help="how (default: text)")
+    describe = add("describe", _describe, "print what the system is made of; secrets are masked")
+    describe.add_argument("ids", metavar="ID", nargs="*", help="a component or a group; everything if not given")
+    describe.add_argument("--json", action="store_true", help="as JSON")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return seconds
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("mainspring")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    status = run(lambda: _loaded(options), select=_select(options), grace=options.grace)
+    leave_within(options.grace, status)
+    return status
+
+
+def _check(options: argparse.Namespace) -> int:
+    try:
+        system = _selected(options)
+        problems = system.check()
+    except DefinitionError as error:  # of those that are found where they are written
+        problems = list(error.problems)
+    else:
+        if not problems:
+            kinds = [entry.kind for entry in system.describe().values()]
+            constants, off = kinds.count("constant"), kinds.count("off")
+            text = f"{show.count(len(kinds) - constants, 'component')} and {show.count(constants, 'constant')} are fine"
+            _print(f"{text}{f'; {off} of the components switched off' if off else ''}.")
+            return 0
+    _print(f"{options.target} has {show.count(len(problems), 'problem')}:")
+    for number, problem in enumerate(problems, 1):
+        head = f"{number}. "
+        _print(
+            "\n" + head + show.short(show.indented(f"[{problem.error.__name__}] {problem}", " " * len(head)).lstrip())
+        )
+    return BAD_USAGE
+
+
+def _plan(options: argparse.Namespace) -> int:
+    _print(str(_loaded(options).plan(options.signal, _select(options))))
+    return 0
+
+
+_FORMATS: Final[dict[str, Callable[[Any], str]]] = {
+    "text": str,
+    "mermaid": lambda graph: str(graph.mermaid()),
+    "dot": lambda graph: str(graph.dot()),
+    "json": lambda graph: _json(graph.as_dict()),
+}
+
+
+def _graph(options: argparse.Namespace) -> int:
+    _print(_FORMATS[options.format](_selected(options).graph()))
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    system = _selected(options)
+    entries = {str(id): text for id, text in system.describe().items()}
+    ids = (
+        list(dict.fromkeys(id for given in options.ids for id in _ids(system, given))) if options.ids else list(entries)
+    )
+    if options.json:
+        data = system.describe().as_dict()
+        _print(_json({id: data[id] for id in ids}))
+    else:
+        _print("\n\n".join(str(entries[id]) for id in ids))
+    return 0
+
+
+def _ids(system: System, given: str) -> list[str]:
+    if given in system.groups:
+        return [str(id) for id in system if id.group == given]
+    if given in system:
+        return [given]
+    system[given]  # raises, with what is near; or gives a part of a constant
+    raise MainspringError(
+        f"{given} is part of a constant. A component or a constant is known by two names, group.name."
+    )
+
+
+def _json(data: Any) -> str:
+    import json
+
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+# --- what they share --------------------------------------------------------------------------------------------------
+
+
+def _loaded(options: argparse.Namespace) -> System:
+    return overridden(load(options.target), options.set)
+
+
+def _selected(options: argparse.Namespace) -> System:
+    select = _select(options)
+    system = _loaded(options)
+    return system if select is None else system.select(select)
+
+
+def _select(options: argparse.Namespace) -> list[str] | None:
+    return None if options.select is None else split_select(options.select)
+
+
+def _print(text: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    # Not every terminal knows the lines with which a cycle is drawn.
+    sys.stdout.write(text.rstrip("\n").encode(encoding, "backslashreplace").decode(encoding) + "\n")

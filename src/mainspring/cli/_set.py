@@ -1,0 +1,90 @@
+"""What `--set` and `--select` say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, Final
+
+from mainspring import Component, Id, MainspringError, Secret, System
+
+from ._load import Trouble
+
+_UNKNOWN: Final[Any] = object()
+_PARTS: Final = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
+_PATH: Final = re.compile(r'((?:[^="]|"(?:\\.|[^"\\])*")+)=(.*)', re.DOTALL)
+
+
+def split_select(given: Sequence[str]) -> list[str]:
+    """The parts of selections that are written with commas."""
+    parts = [part.strip() for one in given for part in _PARTS.findall(one)]
+    return [part for part in parts if part]
+
+
+def overridden(system: System, settings: Sequence[str]) -> System:
+    """The system with everything exchanged that `settings` say, each of them `path=value`.
+
+    Raises:
+        Trouble: a setting is not of that form, or its value not of the kind that stands there now.
+        BadOverride: a path names nothing.
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        form = _PATH.fullmatch(setting)
+        if form is None:
+            raise Trouble(f"--set {setting} has no value. Write --set path=value, for example --set env.port=8080")
+        path, text = form[1].strip(), form[2]
+        changes[path] = _value(setting, text, _old(system, path))
+    return system.override(changes) if changes else system
+
+
+def _old(system: System, path: str) -> Any:
+    """What stands at a path now, as far as that can be known."""
+    try:
+        for id in system:
+            node = system[id] if path.startswith(f"{id}.") else None
+            if isinstance(node, Component):
+                return _in_component(node, id, path)
+        return system[path]
+    except MainspringError:
+        return _UNKNOWN  # a whole group, or nothing: override knows
+
+
+def _in_component(component: Component[Any], id: Id, path: str) -> Any:
+    rest = path.removeprefix(f"{id}.")
+    if rest == "enabled":
+        return component.enabled
+    if rest.startswith("config."):
+        return System({"its": {"config": component.config}})[f"its.{rest}"]
+    return _UNKNOWN
+
+
+def _value(setting: str, text: str, old: Any) -> Any:
+    if isinstance(old, Secret):
+        return Secret(_value(setting, text, old.reveal()))
+    if isinstance(old, str):
+        return text
+    if isinstance(old, PurePath):
+        return type(old)(text)
+    try:
+        return json.loads(text, parse_constant=_no_json)
+    except ValueError:
+        pass
+    for kinds, name, example in _KINDS:
+        if isinstance(old, kinds):
+            raise Trouble(f"--set {setting}: what stands there is {name}, so give it as JSON, for example {example}")
+    return text
+
+
+def _no_json(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+_KINDS: Final[list[tuple[type | tuple[type, ...], str, str]]] = [
+    (bool, "true or false", "true"),
+    ((int, float), "a number", "8080"),
+    ((list, tuple, set, frozenset), "a list", '["a", "b"]'),
+    (dict, "a mapping", '{"a": 1}'),
+]

@@ -1,0 +1,180 @@
+"""What is said to people: errors and stacks with their own frames, never ours."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from types import FrameType
+from typing import Any, Final, TextIO
+
+from mainspring import Component, DeadlineExceeded, DefinitionError, Failure, MainspringError, RunError, System
+
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_IMPORTING: Final = ("<frozen importlib", "<frozen runpy", os.path.dirname(importlib.__file__) + os.sep)
+_FRAME: Final = re.compile(r'^\s*File "([^"]*)", line \d+')
+_NOTE_OF_OURS: Final = re.compile(r"In the component .*, handler .*\.")
+
+
+_LAST_WORDS: Final = 1.0  # seconds; a full pipe or a lock that hangs must not keep the process alive
+
+Say = Callable[[str], object]
+
+
+def say(text: str) -> None:
+    """Write a line to standard error; what cannot be written is left out, because the terminal may be gone."""
+    stream: TextIO | None = sys.stderr
+    if stream is not None:
+        try:
+            stream.write(f"{text}\n")  # in one piece: there are two threads that speak
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def end_at_once(status: int, say: Say, words: Sequence[str]) -> None:
+    """Say something and end the process, whatever else is going on in it."""
+
+    def speak() -> None:
+        say("\n".join(words))
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (AttributeError, OSError, ValueError):
+                pass
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    try:
+        speaker.start()
+    except RuntimeError:  # from Python 3.12 on there are no new threads once the main thread has ended
+        speak()
+    else:
+        speaker.join(_LAST_WORDS)
+    os._exit(status)
+
+
+def duration(seconds: float) -> str:
+    """A measured time in the unit that fits: `850 µs`, `12.3 ms`, `2.41 s`."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds:.2f} s"
+
+
+def count(number: int, word: str) -> str:
+    """`1 component`, `2 components`."""
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+def indented(text: str, by: str = "  ") -> str:
+    """Every line of a text that is not empty, moved to the right."""
+    return "\n".join(by + line if line else line for line in text.split("\n"))
+
+
+def short(text: str) -> str:
+    """The same text with the paths of files below the current directory shortened, where a place in a file is named."""
+    here = os.path.join(_current_directory(), "")
+    return re.sub(rf'(File "|\bat:? ){re.escape(here)}', r"\1", text)
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return os.sep
+
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+
+def explained(error: BaseException) -> str:
+    """An error as text: an error of ours by its own sentence, any other as a traceback of the user's frames."""
+    shown = traceback.TracebackException.from_exception(error)
+    todo: list[Any] = [shown]
+    while todo:
+        part = todo.pop()
+        if part is None:
+            continue
+        todo += [part.__cause__, part.__context__, *(part.exceptions or ())]
+        part.stack[:] = [frame for frame in part.stack if not _is_hidden(frame.filename)]
+        notes = [_without_hidden(note) for note in part.__notes__ or () if not _NOTE_OF_OURS.fullmatch(note)]
+        part.__notes__ = notes or None
+        if not part.stack:
+            part.stack = None
+    has_place = isinstance(error, DefinitionError) and all(problem.site for problem in error.problems)
+    if has_place or (isinstance(error, MainspringError) and not isinstance(error, RunError) and not shown.stack):
+        text = "\n".join([str(error), *(shown.__notes__ or ())])
+    else:
+        text = "".join(shown.format())
+    return short(text.rstrip("\n"))
+
+
+def failures(found: Iterable[Failure], system: System) -> str:
+    """Handlers that failed: which, where they were defined, and why."""
+    return "\n\n".join(_failure(failure, system) for failure in found)
+
+
+def _failure(failure: Failure, system: System) -> str:
+    abandoned = isinstance(failure.error, DeadlineExceeded) and failure.error.abandoned
+    head = f"{failure.id} {'was abandoned' if abandoned else 'failed'} in {failure.handler}"
+    node = system[failure.id]
+    site = node.site if isinstance(node, Component) else None
+    where = short(f", defined at {site}") if site else ""
+    return f"{head}{where}:\n{indented(explained(failure.error))}"
+
+
+def is_from_user(error: BaseException) -> bool:
+    """Whether the user's code was running when an error arose."""
+    return not all(_is_hidden(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _is_hidden(filename: str) -> bool:
+    return filename.startswith((_OURS, *_IMPORTING))
+
+
+def _without_hidden(text: str) -> str:
+    """A text that holds a printed stack, without the frames that are hidden."""
+    kept: list[str] = []
+    hidden = False
+    for line in text.split("\n"):
+        frame = _FRAME.match(line)
+        if frame:
+            hidden = _is_hidden(frame[1])
+        elif not line.startswith("    "):
+            hidden = False
+        if not hidden:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+# --- Stacks -----------------------------------------------------------------------------------------------------------
+
+
+def stack(name: str) -> str:
+    """Where the handler of the component `name` is now, as far as it is the user's code: the newest call comes last."""
+    frames = sys._current_frames()
+    here = _user_part(frames.get(threading.main_thread().ident or 0))
+    if not here:  # a component with a deadline is called in a thread of its own, which has the component's name
+        for thread in threading.enumerate():
+            if thread.name == name and not here:
+                here = _user_part(frames.get(thread.ident or 0))
+    return short("".join(traceback.StackSummary.from_list(here).format()).rstrip("\n"))
+
+
+def thread_stack(thread: threading.Thread) -> str:
+    """Where a thread of the user's is now."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return short("".join(traceback.format_stack(frame)).rstrip("\n")) if frame else ""
+
+
+def _user_part(frame: FrameType | None) -> list[traceback.FrameSummary]:
+    if frame is None:
+        return []
+    frames = traceback.extract_stack(frame)
+    ours = max((i for i, one in enumerate(frames) if one.filename.startswith(_OURS)), default=-1)
+    return frames[ours + 1 :]

@@ -1,0 +1,151 @@
+"""Every example in the README and in the documentation does what the page says."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from docs_runner import ROOT, Page, Wrong, blocks, same_output
+
+import mainspring
+
+GENERATED = {ROOT / "docs" / "reference" / "errors.md"}  # has tests of its own
+KNOWN = {"python", "pycon", "text", "console", "sh"}
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts and page not in GENERATED),
+]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@each_page
+def test_page(page: Path, tmp_path: Path) -> None:
+    """What a page's examples print, raise and leave behind is what the page says."""
+    Page(page, tmp_path).run()
+
+
+@each_page
+def test_languages(page: Path) -> None:
+    """Every block is of a kind that is run, or is marked as one that is not."""
+    assert {block.language for block in blocks(page) if not block.language.startswith("{")} <= KNOWN
+
+
+@each_page
+def test_names(page: Path) -> None:
+    """Whatever a page calls by a name of `mainspring` exists."""
+    for name in re.findall(r"\bmainspring\.(\w+)", page.read_text()):
+        assert hasattr(mainspring, name) or importlib.import_module(f"mainspring.{name}"), name
+
+
+@each_page
+def test_links(page: Path) -> None:
+    """Links to other files of the project lead somewhere."""
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", re.sub(r"`[^`]*`", "", page.read_text())):
+        if "://" not in target:
+            file = (page.parent / target).resolve()
+            assert file.exists() or file in GENERATED, target
+
+
+# --- The tests above can fail -----------------------------------------------------------------------------------------
+
+
+def run(text: str, tmp_path: Path) -> int:
+    """Run a page with this text."""
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    return Page(page, tmp_path).run()
+
+
+WRONG = {
+    "output": "```python\nprint(1)\n```\n\n```text\n2\n```\n",
+    "output of nothing": "```text\n2\n```\n",
+    "session": "```pycon\n>>> 1 + 1\n3\n```\n",
+    "error that does not come": "```pycon\n>>> 1 + 1\nTraceback (most recent call last):\nValueError\n```\n",
+    "command": "```console\n$ echo one\ntwo\n```\n",
+    "second command": "```console\n$ echo one\none\n$ echo two\nthree\n```\n",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_wrong_pages(text: str, tmp_path: Path) -> None:
+    """A page that says something else than what happens is found out."""
+    with pytest.raises(Wrong):
+        run(text, tmp_path)
+
+
+def test_code_that_raises(tmp_path: Path) -> None:
+    """An error in an example comes out, with the page's own line."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        run("\n\n```python\nx = 0\n1 / x\n```\n", tmp_path)
+    assert caught.traceback[-1].lineno + 1 == 5
+
+
+def test_tests_on_a_page_are_run(tmp_path: Path) -> None:
+    """A test function that an example defines is called."""
+    with pytest.raises(AssertionError):
+        run("```python\ndef test_it() -> None:\n    assert False\n```\n", tmp_path)
+
+
+def test_files(tmp_path: Path) -> None:
+    """A block with a file name can be imported and continued by later ones."""
+    text = """
+```python
+# part.py
+x = 1
+```
+
+```python
+# part.py, continued
+y = x + 1
+```
+
+```console
+$ python -c "import part; print(part.y)"
+2
+```
+"""
+    assert run(text, tmp_path) == 3
+
+
+def test_interruptions(tmp_path: Path) -> None:
+    """A line ^C in a shell session interrupts the command when it has said what stands before."""
+    text = """
+```python
+# waits.py
+import threading
+
+if __name__ == "__main__":
+    try:
+        print("ready")
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("stopped")
+```
+
+```console
+$ python waits.py
+ready
+^C
+stopped
+```
+"""
+    assert run(text, tmp_path) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "got", "same"),
+    [
+        ("took 3 µs", "took 41.2 ms", True),
+        ("at: app.py:3", "at: other/app.py:7", True),
+        ("<X at 0x7f0000000000>", "<X at 0x7fffffffff00>", True),
+        ("a ... z", "a b c z", True),
+        ("took 3 µs", "takes 3 µs", False),
+        ("3 components", "4 components", False),
+        ("one\ntwo", "one", False),
+    ],
+)
+def test_what_counts(wanted: str, got: str, same: bool) -> None:
+    """Times, addresses and places of definitions are not compared; everything else is."""
+    assert same_output(wanted, got) is same

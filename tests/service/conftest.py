@@ -1,0 +1,112 @@
+"""One PostgreSQL for all tests, one database for each, and the service in this process or in one of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "examples" / "visits")]
+
+from visits_helpers import EXAMPLE, ROOT, Client, Process, Service, StartProcess, StartService, postgres_of  # noqa: E402
+
+from visits.database import server  # noqa: E402
+from visits.system import make_system  # noqa: E402
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for all tests: the component's own function, used without a system."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with contextmanager(server.function)(data=folder) as database:
+        yield database.dsn
+    assert not postgres_of(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """An empty database of one test."""
+    name = f"test_{next(NUMBERS)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f'create database "{name}"'.encode())
+        yield make_conninfo(postgres, dbname=name)
+        connection.execute(f'drop database "{name}" with (force)'.encode())
+
+
+@pytest.fixture
+def start_service(database_url: str, tmp_path: Path) -> Iterator[StartService]:
+    """A function that starts the service in this process, with overrides; all are stopped at the end of the test."""
+    with ExitStack() as stack:
+
+        def start(overrides: Mapping[str, Any] | None = None) -> Service:
+            environ = {
+                "DATABASE_URL": database_url,
+                "VISITS_PORT": "0",
+                "VISITS_EVENTS": str(tmp_path / "events.jsonl"),
+            }
+            live = stack.enter_context(make_system(environ).override(dict(overrides or {})).started())
+            return Service(live, Client(live["web.server"].url))
+
+        yield start
+
+
+@pytest.fixture
+def service(start_service: StartService) -> Service:
+    """The service as it is, running in this process."""
+    return start_service()
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    """A function that starts a process with a PostgreSQL of its own; nothing of it is left at the end of the test."""
+    folder = tmp_path / "data"
+    started: list[Process] = []
+
+    def start(command: Sequence[str]) -> Process:
+        environ = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        environ |= {
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", EXAMPLE, Path(__file__).parent))),
+            "VISITS_DATA": str(folder),
+            "VISITS_PORT": "0",
+            "TMPDIR": str(tmp_path),
+        }
+        popen = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        process = Process(popen, folder)
+        started.append(process)
+        process.read()
+        return process
+
+    yield start
+    for process in started:
+        if process.popen.poll() is None:
+            process.end(signal.SIGKILL)
+        assert process.popen.stdout is not None
+        process.popen.stdout.close()
+    left = postgres_of(tmp_path)
+    for server_process in left:
+        server_process.kill()
+    # pytest keeps temporary folders for a while, and a database is 40 MB.
+    shutil.rmtree(folder, ignore_errors=True)
+    assert not left, "a PostgreSQL server was left running"

@@ -1,0 +1,289 @@
+"""Health, status, trouble on the way, and the end."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from visits_helpers import PATIENCE, Client, Service, StartService, until
+
+from mainspring import State, component
+from visits.events import Publisher
+from visits.geo import Country, FindCountry
+from visits.settings import read_settings
+from visits.system import make_system
+
+
+class Gate:
+    """A look-up that waits at a gate."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, ip: str) -> Country:
+        """Tell that somebody is here, and let nobody pass before the gate is open."""
+        self.entered.set()
+        assert self.open.wait(PATIENCE)
+        return Country("XX", "Nowhere")
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A gate, open at the end so that a failing test can stop its worker."""
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+@component
+def gated(gate: Gate) -> FindCountry:
+    """Use a gate as the look-up."""
+    return gate
+
+
+def counts(database_url: str) -> list[int]:
+    """Read how often each visit was processed, past the service."""
+    with psycopg.connect(database_url) as connection:
+        return [times for (times,) in connection.execute("select times_processed from visits order by id")]
+
+
+def test_health_is_well_while_database_and_worker_are(service: Service) -> None:
+    """Health is answered with 200 and the status of the parts."""
+    answer = service.client.get("/health")
+    assert answer.status == 200
+    assert answer.data["well"] is True
+    assert answer.data["database"] == {"answers": True}
+    assert answer.data["worker"]["working"] is True
+    assert answer.data["pool"]["size"] >= 1
+
+
+def test_health_is_not_well_without_the_worker(service: Service) -> None:
+    """A worker that has ended makes health 503, although pages are still served."""
+    service.live["geo.worker"].stop()
+    answer = service.client.get("/health")
+    assert (answer.status, answer.data["well"]) == (503, False)
+    assert service.client.get("/").status == 200
+
+
+def test_a_database_that_has_gone_is_answered_with_503(service: Service, database_url: str) -> None:
+    """Without its database the service refuses visits, says so in health, and goes on as soon as it is back."""
+    service.client.visit("/before")
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute("alter table visits rename to gone")
+        answer = service.client.post({"path": "/", "ip": "9.9.9.9"})
+        assert (answer.status, answer.data["error"]) == (503, "the database does not answer; try again later")
+        assert service.client.get("/").status == 503
+        admin.execute("alter table gone rename to visits")
+    service.client.visit("/after")
+    assert [visit["path"] for visit in service.client.processed()] == ["/before", "/after"]
+
+
+def test_every_component_reports_its_status(service: Service) -> None:
+    """Each part of the service, constants aside, has something to say."""
+    service.client.visit("/")
+    service.client.processed()
+    status = {str(id): said for id, said in service.live.status().items() if id.group != "env"}
+    assert set(status) == {
+        "events.log",
+        "db.server",
+        "db.pool",
+        "db.visits",
+        "geo.countries",
+        "geo.worker",
+        "web.app",
+        "web.server",
+    }
+    assert all(isinstance(said, dict) and said for said in status.values())
+    assert status["geo.worker"] == {"working": True, "processed": 1, "errors": 0, "last_error": None}
+    assert status["db.visits"]["processed_once"] == 1
+    assert status["web.server"]["url"] == service.client.url
+
+
+def test_the_worker_finishes_its_visit_before_it_stops(
+    start_service: StartService, gate: Gate, database_url: str
+) -> None:
+    """A stop waits for the visit under way, which is then processed; the next one is left for later."""
+    service = start_service({"geo.countries": gated(gate=gate)})
+    service.client.visit("/first")
+    service.client.visit("/second")
+    assert gate.entered.wait(PATIENCE)
+    stop = threading.Thread(target=service.live.stop)
+    stop.start()
+    until(lambda: service.live.state("geo.worker") == "stopping", "the stop to reach the worker")
+    assert stop.is_alive()
+    assert counts(database_url) == [0, 0]
+    gate.open.set()
+    stop.join(PATIENCE)
+    assert not stop.is_alive()
+    assert counts(database_url) == [1, 0]
+
+
+def test_a_lost_connection_costs_nothing_but_another_try(
+    start_service: StartService, gate: Gate, postgres: str, database_url: str
+) -> None:
+    """When the connection breaks in the middle of a visit, the worker tells, tries again and processes it once."""
+    service = start_service({"geo.countries": gated(gate=gate), "geo.worker.config.pause": 0.01})
+    service.client.visit("/")
+    assert gate.entered.wait(PATIENCE)
+    name = conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [name])
+    gate.open.set()
+    [visit] = service.client.processed()
+    assert visit["times_processed"] == 1
+    status = service.live["geo.worker"].status()
+    assert status["working"]
+    assert status["errors"] >= 1
+    assert "AdminShutdown" in status["last_error"] or "OperationalError" in status["last_error"]
+
+
+def test_a_pause_after_an_error_does_not_hold_up_the_stop(start_service: StartService) -> None:
+    """A worker that waits an hour before its next try stops at once when it is told to."""
+
+    @component
+    def broken_countries() -> FindCountry:
+        def find(ip: str) -> Country:
+            raise RuntimeError("no map")
+
+        return find
+
+    service = start_service({"geo.countries": broken_countries(), "geo.worker.config.pause": 3600})
+    service.client.visit("/")
+    worker = service.live["geo.worker"]
+    until(lambda: worker.errors, "the error")
+    assert worker.status()["last_error"] == "RuntimeError: no map"
+    stop = threading.Thread(target=service.live.stop)
+    stop.start()
+    stop.join(PATIENCE)
+    assert not stop.is_alive()
+
+
+def test_the_event_log_holds_every_event_when_the_service_has_stopped(service: Service, tmp_path: Path) -> None:
+    """Nothing that was logged is lost at stop, and each line is JSON with time and level."""
+    numbers = [service.client.visit(f"/{number}") for number in range(50)]
+    service.client.processed()
+    service.live.stop()
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [event["visit"] for event in events if event["event"] == "visit stored"] == numbers
+    assert [event["event"] for event in events[-2:]] == ["web server stopped", "worker stopped"]
+    assert all(event["level"] == "info" and event["timestamp"] for event in events)
+
+
+def test_the_event_log_ends_when_the_last_event_is_written() -> None:
+    """A stop waits for a slow terminal or disk until everything logged before is written."""
+    gate = threading.Event()
+    lines: list[str] = []
+
+    class Slow(io.StringIO):
+        def write(self, text: str) -> int:
+            assert gate.wait(PATIENCE)
+            lines.append(text)
+            return len(text)
+
+    publisher = Publisher(Slow())
+    publisher.start()
+    for number in range(3):
+        publisher.log.info("event", number=number)
+    stop = threading.Thread(target=publisher.stop)
+    stop.start()
+    stop.join(0.2)
+    assert stop.is_alive()
+    gate.set()
+    stop.join(PATIENCE)
+    assert [json.loads(line)["number"] for line in lines] == [0, 1, 2]
+    assert publisher.status() == {"published": 3, "waiting": 0, "dropped": 0}
+
+
+def test_an_event_that_finds_no_room_is_dropped_and_counted() -> None:
+    """Logging never waits: when the queue is full, events are counted as dropped."""
+    publisher = Publisher(io.StringIO(), room=2)
+    for _ in range(5):
+        publisher.log.info("event")
+    assert publisher.status() == {"published": 0, "waiting": 2, "dropped": 3}
+
+
+def test_a_stopped_service_leaves_no_thread_and_no_open_port(service: Service) -> None:
+    """After the stop nobody listens, and the threads are gone."""
+    address = urlsplit(service.client.url)
+    service.live.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("visits-")] == []
+
+
+def test_a_restart_keeps_the_visits(service: Service) -> None:
+    """After a restart the visits from before are there, and new ones are processed."""
+    service.client.visit("/before")
+    service.client.processed()
+    service.live.restart()
+    client = type(service.client)(service.live["web.server"].url)
+    client.visit("/after")
+    assert {visit["path"]: visit["times_processed"] for visit in client.processed()} == {"/before": 1, "/after": 1}
+
+
+def test_a_taken_port_is_told_and_nothing_stays_running(start_service: StartService) -> None:
+    """When the port is taken the start fails with that reason, and what had started is stopped."""
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(ExceptionGroup) as caught:
+        start_service({"env.port": other.getsockname()[1]})
+    assert caught.group_contains(OSError, match="Address already in use")
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("visits-")] == []
+
+
+def test_the_parts_stop_in_the_reverse_order_and_the_event_log_last(service: Service) -> None:
+    """First nobody comes in any more, then the worker ends, then the database, and at last the event log."""
+    stopped: list[str] = []
+    service.live.observe(lambda event: stopped.append(str(event.id)) if event.new == State.STOPPED else None)
+    service.live.stop()
+    assert stopped == [
+        "web.server",
+        "web.app",
+        "geo.worker",
+        "geo.countries",
+        "db.visits",
+        "db.pool",
+        "db.server",
+        "events.log",
+    ]
+
+
+def test_the_password_of_the_database_is_shown_nowhere(database_url: str, tmp_path: Path) -> None:
+    """Neither descriptions nor reports, status, health or events contain the password of `DATABASE_URL`."""
+    environ = {
+        "DATABASE_URL": make_conninfo(database_url, password="hunter2"),
+        "VISITS_PORT": "0",
+        "VISITS_EVENTS": str(tmp_path / "events.jsonl"),
+    }
+    system = make_system(environ)
+    with system.started() as live:
+        health = Client(live["web.server"].url).get("/health").text
+        shown = [system.describe(), live.describe(), live.report, live.status(), live["db.server"], health]
+    shown.append((tmp_path / "events.jsonl").read_text(encoding="utf-8"))
+    assert "hunter2" not in " ".join(f"{thing} {thing!r}" for thing in shown)
+
+
+def test_settings_come_from_the_environment() -> None:
+    """Without variables there are sensible values; with them, theirs; a port that is none is an error that says so."""
+    assert read_settings({}) == {
+        "data": Path("visits-data"),
+        "database_url": None,
+        "host": "127.0.0.1",
+        "port": 8080,
+        "events": "-",
+    }
+    assert read_settings({"VISITS_PORT": "0", "VISITS_DATA": "/srv"}) == {
+        **read_settings({}),
+        "port": 0,
+        "data": Path("/srv"),
+    }
+    for port in ("", "http", "-1", "65536", "8080.5"):
+        with pytest.raises(ValueError, match="it should be a number from 0 to 65535"):
+            read_settings({"VISITS_PORT": port})
