@@ -277,7 +277,7 @@ def test_description_of_what_runs() -> None:
         assert entry.instance is live["db.pool"]
         assert entry.started_at is not None
         assert entry.took is not None
-        assert 0 <= entry.started_at <= live.report.total
+        assert live.report.began <= entry.started_at <= live.report.began + live.report.total
         assert 0 <= entry.took <= live.report.total
         other = live.describe()["web.user"]
         assert (other.state, other.resolved, other.instance, other.took) == ("defined", None, None, None)

@@ -12,7 +12,7 @@ def quote(part: PathPart) -> str:
     text = str(part)
     if text and not any(c in '."\\' or c.isspace() for c in text):
         return text
-    escaped = " ".join(text.splitlines()).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 

@@ -1,0 +1,143 @@
+"""The public names: complete, sorted, at home in `mainspring`, and seen by type checkers."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import types
+import typing
+from typing import Any
+
+import pytest
+
+import mainspring
+from mainspring import (
+    Component,
+    Id,
+    Outcome,
+    Problem,
+    Signal,
+    Site,
+    State,
+    System,
+    build,
+    local_ref,
+    opaque,
+    ref,
+    required,
+)
+
+OBJECTS = [name for name in mainspring.__all__ if isinstance(getattr(mainspring, name), type | types.FunctionType)]
+CLASSES = [name for name in mainspring.__all__ if isinstance(getattr(mainspring, name), type)]
+
+
+def test_all_is_sorted_and_has_no_name_twice() -> None:
+    """`__all__` is sorted and has each name once."""
+    assert mainspring.__all__ == sorted(set(mainspring.__all__))
+
+
+def test_all_is_complete() -> None:
+    """Every name in the package that is neither private nor a module is in `__all__`, and the other way round."""
+    public = {
+        name
+        for name, thing in vars(mainspring).items()
+        if not name.startswith("_") and not isinstance(thing, types.ModuleType)
+    }
+    assert public == set(mainspring.__all__)
+
+
+def test_star_import() -> None:
+    """A star import brings exactly the public names."""
+    names: dict[str, Any] = {}
+    exec("from mainspring import *", names)
+    del names["__builtins__"]
+    assert names.keys() == set(mainspring.__all__)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_public_objects_are_at_home_in_the_package(name: str) -> None:
+    """Every public class and function says that it comes from `mainspring`, so that tracebacks name what users import."""
+    thing = getattr(mainspring, name)
+    assert thing.__module__ == "mainspring"
+    assert thing.__qualname__ == name
+
+
+def test_what_no_name_leads_to_is_not_public() -> None:
+    """Of what public functions and properties return, each class is a public name too."""
+    system = System({"a": {"b": Component(dict)}})
+    live = system.start()
+    live.stop()
+    returned = [
+        system, live, system.started(), system.graph(), system.plan(), system.plan()[0], system.describe(), live.report,
+        live.report["a.b"], system.describe()["a.b"], system["a.b"], system.signals["start"], live.state("a.b"),
+    ]  # fmt: skip
+    assert [type(it).__qualname__ for it in returned if type(it).__name__ not in mainspring.__all__] == []
+    assert {type(it).__module__ for it in returned} == {"mainspring"}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_public_objects_have_docstrings(name: str) -> None:
+    """Every public class and function has a docstring, and so has every public method and property."""
+    thing = getattr(mainspring, name)
+    assert thing.__doc__
+    if not isinstance(thing, type):
+        return
+    for member, value in vars(thing).items():
+        if member.startswith("_") or not isinstance(value, types.FunctionType | property | classmethod | staticmethod):
+            continue
+        assert inspect.getdoc(getattr(thing, member) if not isinstance(value, property) else value), member
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_annotations_of_public_objects_can_be_resolved(name: str) -> None:
+    """The annotations of public classes, functions and methods can be resolved, as tools do that read them."""
+    thing = getattr(mainspring, name)
+    functions = [thing]
+    if isinstance(thing, type):
+        functions += [it for it in vars(thing).values() if isinstance(it, types.FunctionType)]
+    for function in functions:
+        if getattr(function, "__module__", "").startswith("mainspring"):
+            typing.get_type_hints(function, {**vars(typing), **vars(mainspring)})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Id("a", "b"), Site("f", 1), State.RUNNING, ref("a.b"), local_ref("b", optional=True), required, build(dict, a=1),
+        opaque(1), mainspring.Secret("x"), Signal("x"), Component(dict, config={"x": ref("a.b")}),
+        System({"a": {"b": Component(dict)}, "env": {"x": [1]}}),
+        Problem(mainspring.BadId, "x"), Outcome(Id("a", "b"), State.RUNNING, True, None, 0.0, 0.0, None),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_values_can_be_copied(value: Any) -> None:
+    """Everything that is a value can be copied, deeply too, and the copy is equal."""
+    assert copy.copy(value) == value
+    assert copy.deepcopy(value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Id("a", "b"), Site("f", 1), State.RUNNING, ref("a.b"), local_ref("b", optional=True), required],
+    ids=lambda value: type(value).__name__,
+)
+def test_plain_values_can_be_pickled(value: Any) -> None:
+    """Ids, states, places and references can be pickled; `required` stays the one that it is."""
+    again = pickle.loads(pickle.dumps(value))
+    assert again == value
+    if value is required:
+        assert again is required
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes_with_slots_keep_out_misspelt_attributes(name: str) -> None:
+    """A class of values has slots: a misspelt attribute cannot be set by accident."""
+    cls = getattr(mainspring, name)
+    if (
+        issubclass(cls, BaseException)
+        or issubclass(cls, str | tuple)
+        or cls.__name__ in ("ComponentFunction", "Problem")
+    ):
+        pytest.skip("errors, enumerations, named tuples and data classes have their own rules")
+    assert "__dict__" not in dir(cls)
