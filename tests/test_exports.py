@@ -6,7 +6,6 @@ import copy
 import inspect
 import pickle
 import types
-import typing
 from typing import Any
 
 import pytest
@@ -29,7 +28,6 @@ from mainspring import (
 )
 
 OBJECTS = [name for name in mainspring.__all__ if isinstance(getattr(mainspring, name), type | types.FunctionType)]
-CLASSES = [name for name in mainspring.__all__ if isinstance(getattr(mainspring, name), type)]
 
 
 def test_all_is_sorted_and_has_no_name_twice() -> None:
@@ -89,18 +87,6 @@ def test_public_objects_have_docstrings(name: str) -> None:
         assert inspect.getdoc(getattr(thing, member) if not isinstance(value, property) else value), member
 
 
-@pytest.mark.parametrize("name", OBJECTS)
-def test_annotations_of_public_objects_can_be_resolved(name: str) -> None:
-    """The annotations of public classes, functions and methods can be resolved, as tools do that read them."""
-    thing = getattr(mainspring, name)
-    functions = [thing]
-    if isinstance(thing, type):
-        functions += [it for it in vars(thing).values() if isinstance(it, types.FunctionType)]
-    for function in functions:
-        if getattr(function, "__module__", "").startswith("mainspring"):
-            typing.get_type_hints(function, {**vars(typing), **vars(mainspring)})
-
-
 @pytest.mark.parametrize(
     "value",
     [
@@ -130,14 +116,10 @@ def test_plain_values_can_be_pickled(value: Any) -> None:
         assert again is required
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_classes_with_slots_keep_out_misspelt_attributes(name: str) -> None:
-    """A class of values has slots: a misspelt attribute cannot be set by accident."""
-    cls = getattr(mainspring, name)
-    if (
-        issubclass(cls, BaseException)
-        or issubclass(cls, str | tuple)
-        or cls.__name__ in ("ComponentFunction", "Problem")
-    ):
-        pytest.skip("errors, enumerations, named tuples and data classes have their own rules")
-    assert "__dict__" not in dir(cls)
+@pytest.mark.parametrize(
+    "name",
+    ["Component", "Context", "Description", "Graph", "Live", "Plan", "Report", "Secret", "Signal", "Started", "System"],
+)
+def test_misspelt_attributes_cannot_be_set(name: str) -> None:
+    """A misspelt attribute cannot be set by accident, because these classes have slots."""
+    assert not any("__dict__" in vars(cls) for cls in getattr(mainspring, name).__mro__)

@@ -298,7 +298,13 @@ class System:
             >>> _ = live.stop()
         """
         live = Live(self, observers)
-        live.start(select, on_failure=on_failure)
+        try:
+            live.start(select, on_failure=on_failure)
+        except Exception:
+            raise
+        except BaseException:
+            live.stop()  # a Ctrl-C right after the start was done: nobody will ever have this live system
+            raise
         return live
 
     def started(
@@ -337,8 +343,15 @@ class Started:
     def __enter__(self) -> Live:
         if self._live is not None:
             raise StateError("This context manager was entered before. Call started() for each with statement.")
-        self._live = self._system.start(self._select, on_failure=self._on_failure, observers=self._observers)
-        return self._live
+        live = self._live = Live(self._system, self._observers)
+        try:
+            live.start(self._select, on_failure=self._on_failure)
+        except Exception:
+            raise
+        except BaseException:
+            live.stop()
+            raise
+        return live
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -350,6 +363,9 @@ class Started:
             if error is None or isinstance(error, Exception):
                 raise
             error.add_note(f"Afterwards: {failed}")
+        except BaseException:
+            self._live.stop()  # a Ctrl-C right before the stop began; a second stop does nothing
+            raise
 
 
 def _row(definition: Definition, signal: str) -> Signal:

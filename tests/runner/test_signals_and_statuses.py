@@ -225,7 +225,27 @@ turning = system(bad=Component(turns))
     process = start(*RUN, "app:turning")
     process.see("begins bad")
     assert process.end(signal.SIGTERM) == 0
+    assert "more.bad    given up after" in process.text
     assert "closes pool" in process.text
+
+
+def test_a_signal_that_another_thread_gets_interrupts_the_start(start: Start, app: Path) -> None:
+    """A main thread that waits for a lock is woken even where the kernel gave the signal to another thread."""
+    add(
+        app,
+        """
+def waits_masked(*needs):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    print("begins bad")
+    threading.Event().wait()
+masked = system(bad=Component(waits_masked))
+""",
+    )
+    process = start(*RUN, "app:masked", "--grace", "10")
+    process.see("begins bad")
+    assert process.end(signal.SIGTERM) == 0
+    assert "given up" in process.text
 
 
 def test_a_swallowed_interruption_stops_the_system_once_it_is_up(start: Start, app: Path) -> None:

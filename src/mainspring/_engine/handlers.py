@@ -16,6 +16,7 @@ from .._core.graph import Graph
 from .._core.model import ABSENT, OWN, Component, Constant, Phase, Spec
 from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Unreachable
 from ..errors import BadComponent, BrokenReference, Problem, StateError
+from .interrupt import Guard
 
 VALUE: Final = 0
 FUNCTION: Final = 1
@@ -207,7 +208,7 @@ def constant_value(store: Store, node: int, constant: Constant) -> Any:
     return refs.thaw(constant._value, Resolver(store, store.graph.ids[node].group))
 
 
-def begin(store: Store, node: int, component: Component[Any], system: str | None, into: Place) -> None:
+def begin(store: Store, node: int, component: Component[Any], system: str | None, into: Place, guard: Guard) -> None:
     """Call the start of a component and record what came of it in `into`."""
     spec = component._spec
     shape: Shape = spec.shape or shape_of(spec)
@@ -215,36 +216,45 @@ def begin(store: Store, node: int, component: Component[Any], system: str | None
     if kind == VALUE:
         into.instances[node] = refs.thaw(spec.start, _no_reference)
         return
-    simple = shape.simple
-    config = into.configs.get(node) if not simple else None  # a pre handler may have been told already
-    if config is None:
+    if shape.simple:
         config = resolved_config(store, node, component)
-    made = shape.target(**config) if simple else _start_with_more(store, node, spec, shape, config, system, into)
+        guard.calling = True
+        made = shape.target(**config)
+    else:
+        args, named = _arguments(store, node, component, shape, system, into)
+        guard.calling = True
+        made = shape.target(*args, **named)
     if kind == GENERATOR:
         value = next(made, ABSENT)
+        guard.calling = False
         if value is ABSENT:
             raise StateError(f"{_text_of(spec)} ended without a yield, so there is no instance.")
         into.scopes[node] = made
         into.instances[node] = value
     elif kind == FUNCTION:
+        guard.calling = False
         into.instances[node] = made
     else:
         if not hasattr(type(made), "__enter__"):
             raise BadScope(_text_of(spec), made)
         value = made.__enter__()
+        guard.calling = False
         into.scopes[node] = made
         into.instances[node] = value
 
 
-def _start_with_more(
-    store: Store, node: int, spec: Spec, shape: Shape, config: dict[str, Any], system: str | None, into: Place
-) -> Any:
-    if shape.keeps_config:
-        into.configs[node] = dict(config)
-    args, named = spec.parameters.arguments(config)
+def _arguments(
+    store: Store, node: int, component: Component[Any], shape: Shape, system: str | None, into: Place
+) -> tuple[list[Any], dict[str, Any]]:
+    config = into.configs.get(node)  # a pre handler may have been told already
+    if config is None:
+        config = resolved_config(store, node, component)
+        if shape.keeps_config:
+            into.configs[node] = dict(config)
+    args, named = component._spec.parameters.arguments(config)
     if shape.context is not None:
         named[shape.context] = Context(store.graph.ids[node], "start", "start", dict(config), None, system)
-    return shape.target(*args, **named)
+    return args, named
 
 
 def BadScope(name: str, made: Any) -> BadComponent:
@@ -261,7 +271,7 @@ def _no_reference(reference: Ref | LocalRef) -> Any:
     raise AssertionError(f"{reference!r} in a value that was checked to have none")
 
 
-def end(store: Store, node: int, component: Component[Any], system: str | None, place: Place) -> Any:
+def end(store: Store, node: int, component: Component[Any], system: str | None, place: Place, guard: Guard) -> Any:
     """Call the stop of a component, with what `place` has of it; nothing where it has nothing."""
     spec = component._spec
     instance = place.instances[node]
@@ -271,28 +281,45 @@ def end(store: Store, node: int, component: Component[Any], system: str | None, 
     if scope is None:
         if spec.stop is None:
             return None
-        return call(store, node, spec, "stop", Phase("stop", OWN, spec.stop), system, place)
+        return call(store, node, spec, "stop", Phase("stop", OWN, spec.stop), system, place, guard)
     shape: Shape = spec.shape or shape_of(spec)
+    guard.calling = True
     if shape.kind == GENERATOR:
-        if next(scope, ABSENT) is not ABSENT:
+        extra = next(scope, ABSENT)
+        guard.calling = False
+        if extra is not ABSENT:
             scope.close()
             raise StateError(f"{_text_of(spec)} yielded a second time; what stands after the yield stops it, once.")
         return None
-    return scope.__exit__(None, None, None)
+    result = scope.__exit__(None, None, None)
+    guard.calling = False
+    return result
 
 
-def call(store: Store, node: int, spec: Spec, signal: str, phase: Phase, system: str | None, place: Place) -> Any:
+def call(
+    store: Store,
+    node: int,
+    spec: Spec,
+    signal: str,
+    phase: Phase,
+    system: str | None,
+    place: Place,
+    guard: Guard,
+) -> Any:
     """Call any handler but start: it gets the instance, `None` before there is one, and its context where it asks."""
     instance = place.instances[node]
     if instance is ABSENT:
         instance = None
+    named: dict[str, Any] = {}
     wants = context_of(phase.handler, spec)
-    if wants is None:
-        return phase.handler(instance)
-    if signal == "start" and node not in place.configs:
-        component = store.graph.nodes[node]
-        assert isinstance(component, Component)
-        place.configs[node] = resolved_config(store, node, component)
-    config: Mapping[str, Any] = place.configs.get(node, {})
-    context = Context(store.graph.ids[node], signal, phase.name, config, instance, system)
-    return phase.handler(instance, **{wants: context})
+    if wants is not None:
+        if signal == "start" and node not in place.configs:
+            component = store.graph.nodes[node]
+            assert isinstance(component, Component)
+            place.configs[node] = resolved_config(store, node, component)
+        config: Mapping[str, Any] = place.configs.get(node, {})
+        named[wants] = Context(store.graph.ids[node], signal, phase.name, config, instance, system)
+    guard.calling = True
+    result = phase.handler(instance, **named)
+    guard.calling = False
+    return result

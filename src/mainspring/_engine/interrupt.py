@@ -9,8 +9,9 @@ driver asks.
 from __future__ import annotations
 
 import sys
+from time import monotonic
 from types import CodeType, FrameType, TracebackType
-from typing import Any, Final
+from typing import Final
 
 _OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_engine", "system"))
 
@@ -18,18 +19,17 @@ _OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_
 class Guard:
     """Around one request. Use as a context manager in the thread that runs the request."""
 
-    __slots__ = ("_before", "_mine", "_previous", "attention", "calling", "pending", "stop_asked", "times", "waiting")
+    __slots__ = ("_before", "_mine", "attention", "calling", "kept_at", "pending", "stop_asked", "waiting")
 
     current: Guard | None = None  # of the main thread: there is only one that gets signals
 
     def __init__(self) -> None:
-        self.calling = False  # whether a user's handler is being called
+        self.calling = False  # whether a user's handler is being called: set right before, cleared right after
         self.attention = False  # whether the driver has to look at the next two
         self.pending: BaseException | None = None
         self.stop_asked = False
-        self.times = 0
+        self.kept_at = 0.0
         self.waiting: CodeType | None = None  # code of ours that only waits for a handler, and can be broken off
-        self._previous: Any = None
         self._mine = False
 
     def __enter__(self) -> Guard:
@@ -39,9 +39,10 @@ class Guard:
         self._mine = threading.current_thread() is threading.main_thread()
         if self._mine:
             self._before = Guard.current
+            if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _on_sigint):
+                # First the handler, then the guard it looks for: with none there it does what Python's own would do.
+                signal.signal(signal.SIGINT, _on_sigint)
             Guard.current = self
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                self._previous = signal.signal(signal.SIGINT, _on_sigint)
         return self
 
     def __exit__(
@@ -50,9 +51,18 @@ class Guard:
         if self._mine:
             import signal
 
-            if self._previous is not None and signal.getsignal(signal.SIGINT) is _on_sigint:
-                signal.signal(signal.SIGINT, self._previous)
             Guard.current = self._before
+            if self._before is None and signal.getsignal(signal.SIGINT) is _on_sigint:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def is_insisted_on(self) -> bool:
+        """Whether an interruption was kept back in this call before, by now long enough to be no accident.
+
+        A handler that is a function of C has no frame of its own, and looks as if it had returned: there the second counts.
+        """
+        now = monotonic()
+        first, self.kept_at = self.kept_at, self.kept_at or now
+        return bool(first) and now - first > 0.1
 
     def keep(self, error: BaseException) -> None:
         """Keep an interruption until the driver asks for it."""
@@ -67,7 +77,7 @@ class Guard:
     def take(self) -> BaseException | None:
         """The interruption that was kept back, once."""
         pending, self.pending = self.pending, None
-        self.times = 0
+        self.kept_at = 0.0
         return pending
 
 
@@ -92,15 +102,14 @@ def interrupt(error: BaseException, frame: FrameType | None = None) -> bool:
     if guard is None:
         return False
     frame = frame or sys._getframe(1)
-    guard.times += 1
     ours = str(frame.f_globals.get("__name__", "")).startswith(_OURS) and frame.f_code is not guard.waiting
-    # A handler that is a function of C has no frame of its own: there the second interruption is raised all the same.
-    if guard.calling and (not ours or guard.times > 1):
-        guard.times = 0
+    if guard.calling and (not ours or guard.is_insisted_on()):
         raise error
     guard.keep(error)
     return True
 
 
 def _on_sigint(number: int, frame: FrameType | None) -> None:
-    interrupt(KeyboardInterrupt(), frame)
+    error = KeyboardInterrupt()
+    if not interrupt(error, frame):
+        raise error

@@ -9,7 +9,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from .._core.model import OWN, Component, Phase, Signal
+from .._core.model import OWN, PRE, Component, Phase, Signal
 from .._core.run import DONE, Machine
 from ..errors import DeadlineExceeded
 from .events import Observers
@@ -62,16 +62,14 @@ def drive(
                 if opens:
                     store.instances[node] = constant_value(store, node, component)  # type: ignore[arg-type]
             else:
-                guard.calling = True
                 if special and _is_special(machine, store, node):
                     result = _call_special(machine, store, node, component, system, guard)
                 elif opens:
-                    begin(store, node, component, system, store)
+                    begin(store, node, component, system, store, guard)
                 elif closes:
-                    result = end(store, node, component, system, store)
+                    result = end(store, node, component, system, store, guard)
                 else:
-                    result = _call_handler(store, node, component, row, system)
-                guard.calling = False
+                    result = _call_handler(store, node, component, row, system, guard)
                 if result is not None and not opens:
                     results.setdefault(row.name, {})[node] = result
         except BaseException as error:
@@ -105,10 +103,11 @@ def drive(
                 machine.interrupt()
 
 
-def _call_handler(store: Store, node: int, component: Component[Any], row: Signal, system: str | None) -> Any:
-    return _work(
-        store, node, component, row, Phase(row.name, OWN, component._spec.handlers.get(row.name)), system, store
-    )
+def _call_handler(
+    store: Store, node: int, component: Component[Any], row: Signal, system: str | None, guard: Guard
+) -> Any:
+    phase = Phase(row.name, OWN, component._spec.handlers.get(row.name))
+    return _work(store, node, component, row, phase, system, store, guard)
 
 
 class _Abandoned(Exception):
@@ -132,21 +131,28 @@ def _call_special(
     # A component that may have to be given up on lives in one thread of its own, from its start to its stop.
     if node in store.workers or (machine.row.opens and node in machine.plan.threaded):
         return _in_thread(machine, store, node, component, phase, system, guard)
-    return _work(store, node, component, machine.row, phase, system, store)
+    return _work(store, node, component, machine.row, phase, system, store, guard)
 
 
 def _work(
-    store: Store, node: int, component: Component[Any], row: Signal, phase: Phase, system: str | None, into: Place
+    store: Store,
+    node: int,
+    component: Component[Any],
+    row: Signal,
+    phase: Phase,
+    system: str | None,
+    into: Place,
+    guard: Guard,
 ) -> Any:
     spec, signal = component._spec, row.name
     if phase.kind == OWN and signal == "start":
-        begin(store, node, component, system, into)
+        begin(store, node, component, system, into, guard)
         return None
     if phase.kind == OWN and signal == "stop":
-        return end(store, node, component, system, into)
+        return end(store, node, component, system, into, guard)
     if phase.handler is None:
         return None
-    result = call(store, node, spec, signal, phase, system, into)
+    result = call(store, node, spec, signal, phase, system, into, guard)
     if phase.name == "resolve":
         into.seen[node] = result
     elif phase.kind == OWN and row.becomes_instance:
@@ -176,10 +182,13 @@ def _in_thread(
     place.copy(store, node)
     due = machine.due(node)
     seconds = threading.TIMEOUT_MAX if due is None else max(0.0, due - perf_counter())
+    own = Guard()  # of the component's thread, which gets no signals
+    work = partial(_work, store, node, component, row, phase, system, place, own)
     given_up: BaseException
-    guard.waiting = Worker.run.__code__
+    guard.waiting = Worker.wait.__code__
+    guard.calling = True
     try:
-        result = worker.run(partial(_work, store, node, component, row, phase, system, place), seconds)
+        result = worker.run(work, seconds)
     except Overdue as late:
         machine.overdue(perf_counter())
         what = f"{phase.name} of {store.graph.ids[node]}"
@@ -192,10 +201,14 @@ def _in_thread(
         store.copy(place, node)
         return result
     finally:
+        guard.calling = False
         guard.waiting = None
+    if not row.opens and not row.closes:
+        raise given_up  # the component is as well as it was; its thread takes the next call when this one ends
     del store.workers[node]
-    # A start that ends late has made something that nobody will ever stop, unless its own thread does.
-    worker.give_up(partial(end, store, node, component, system, place) if row.opens else None)
+    # What a start makes late, and what a stop had not come to, nobody will ever stop, unless the component's own thread does.
+    unstopped = row.opens or phase.kind == PRE
+    worker.give_up(partial(end, store, node, component, system, place, own) if unstopped else None)
     raise _Abandoned(given_up)
 
 

@@ -46,9 +46,9 @@ class Worker:
             BrokenOff: the waiting thread was interrupted; the call goes on in its own.
         """
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._calls.put((call, answers))
         try:
-            self._calls.put((call, answers))
-            ok, value = answers.get(timeout=seconds)
+            ok, value = self.wait(answers, seconds)
         except queue.Empty:
             raise Overdue(self._stack()) from None
         except BaseException as error:
@@ -56,6 +56,11 @@ class Worker:
         if ok:
             return value
         raise value
+
+    @staticmethod
+    def wait(answers: queue.SimpleQueue[Any], seconds: float) -> Any:
+        """The answer; apart from `run`, so that an interruption can break off the waiting, and that alone."""
+        return answers.get(timeout=seconds)
 
     def give_up(self, afterwards: Callable[[], Any] | None) -> None:
         """Let go of the call that hangs; should it end after all, `afterwards` is called in its thread."""

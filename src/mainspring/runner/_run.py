@@ -27,7 +27,7 @@ from mainspring import (
 )
 
 from . import show
-from ._watch import NUDGE, SIGNALS, Asked, Progress, Watch, name_of, new_line
+from ._watch import NUDGE, SIGNALS, Asked, Progress, Watch, is_asked, name_of, new_line
 from .show import Say, say
 
 STOPPED: Final = 0
@@ -241,7 +241,7 @@ class _Runner:
 
     def _did_not_start(self, system: System, error: BaseException, began: float) -> int:
         found = error.failures if isinstance(error, RunError) else self._progress.failures
-        in_start = [f for f in found if f.signal != "stop" and not _is_asked(f.error)]
+        in_start = [f for f in found if f.signal != "stop" and not is_asked(f.error)]
         in_stop = [f for f in found if f.signal == "stop"]
         took = show.duration(time.monotonic() - began)
         again = " What had been started was stopped again." if self._progress.closing else ""
@@ -250,7 +250,7 @@ class _Runner:
             if in_stop:
                 self._say("\n" + show.failures(in_stop, system))
             return STOP_FAILED if in_stop else STOPPED
-        if isinstance(error, StartError) or _is_asked(error):
+        if isinstance(error, StartError) or is_asked(error):
             self._say(f"The start failed after {took}.{again}\n")
             self._say(show.failures(found, system) or str(error))
             return START_FAILED
@@ -324,17 +324,6 @@ class _Runner:
     def _on_stopping(self) -> None:
         if self._phase is _Phase.STARTING:
             self._watch.limit(True)
-
-
-def _is_asked(error: BaseException | None) -> bool:
-    """Whether an error comes from our interruption."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, Asked):
-            return True
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _in_a_forked_process() -> None:

@@ -90,7 +90,7 @@ class Progress:
 
 
 def _came_to(event: Event) -> str:
-    if isinstance(event.error, Asked):
+    if is_asked(event.error):
         return "given up"
     if event.new is State.ABANDONED:
         return "abandoned"
@@ -103,6 +103,17 @@ def _came_to(event: Event) -> str:
 
 class Asked(KeyboardInterrupt):
     """The process was asked to stop. What knows how to be interrupted by Ctrl-C knows how to be interrupted by this."""
+
+
+def is_asked(error: BaseException | None) -> bool:
+    """Whether an error comes from our interruption, which what it interrupts may turn into another error."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, Asked):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class Terminal:
