@@ -159,7 +159,9 @@ class Player:
                 assert not self.held[node]
                 assert self.state(node) in (State.DEFINED, State.STOPPED, State.FAILED, State.ABANDONED)
             if self.state(node) is State.RUNNING:
-                assert all(self.state(j) is State.RUNNING or j in self.up or j in self.lost for j in self.graph.needs[node])
+                assert all(
+                    self.state(j) is State.RUNNING or j in self.up or j in self.lost for j in self.graph.needs[node]
+                )
 
 
 @given(systems(), st.data(), st.sampled_from([1, 2, 5]), st.sampled_from(["rollback", "keep"]))
@@ -172,7 +174,9 @@ def test_any_sequence_of_requests_with_faults_keeps_the_rules(
         row = data.draw(st.sampled_from([START, STOP, SUSPEND, RESUME, STATUS]))
         roots = data.draw(st.none() | st.sets(st.integers(0, len(player.graph.ids) - 1)))
         stuck = any(player.state(i) is State.SUSPENDED for i in range(len(player.graph.ids)))
-        broken = any(player.states[i] and player.held[i] and player.state(i) is State.FAILED for i in range(len(player.held)))
+        broken = any(
+            player.states[i] and player.held[i] and player.state(i) is State.FAILED for i in range(len(player.held))
+        )
         if row is START and (stuck or broken):
             continue  # the face refuses these before a machine is made
         machine = player.play([player.plan(row, roots)], on_failure=on_failure, limit=limit, faults=True)

@@ -156,7 +156,9 @@ def closure(world: World, names: set[str], up: bool) -> set[str]:
         found |= more
 
 
-faults = st.sets(st.tuples(st.sampled_from([f"c{i}" for i in range(7)]), st.sampled_from(["start", "post", "pre", "stop", "status"])))
+faults = st.sets(
+    st.tuples(st.sampled_from([f"c{i}" for i in range(7)]), st.sampled_from(["start", "post", "pre", "stop", "status"]))
+)
 
 
 def request(live: Live, world: World, data: st.DataObject) -> None:
@@ -253,12 +255,17 @@ def test_among_equals_the_order_is_as_written(made: tuple[World, System]) -> Non
 def test_keep_leaves_running_all_that_can_run(made: tuple[World, System], data: st.DataObject) -> None:
     """With on_failure="keep" a start goes as far as it can, and a stop clears everything away afterwards."""
     world, system = made
-    world.faults = {(name, kind) for name, kind in data.draw(faults) if kind in ("start", "post") and name in world.needs}
+    world.faults = {
+        (name, kind) for name, kind in data.draw(faults) if kind in ("start", "post") and name in world.needs
+    }
+    failed: StartError | None = None
+    live: Live | None = None
     try:
         live = system.start(on_failure="keep")
     except StartError as error:
-        assert error.live is not None
-        live = error.live
+        failed, live = error, error.live
+    assert live is not None
+    assert (failed is not None) == bool(world.faults)
     broken = {name for name, _ in world.faults}
     posts = {name for name, kind in world.faults if kind == "post"} - {n for n, k in world.faults if k == "start"}
     reached = set(world.needs) - closure(world, broken, up=True)
@@ -272,7 +279,9 @@ def test_keep_leaves_running_all_that_can_run(made: tuple[World, System], data: 
 
 
 @given(worlds(), st.data())
-def test_selecting_a_part_gives_a_system_that_is_sound_by_itself(made: tuple[World, System], data: st.DataObject) -> None:
+def test_selecting_a_part_gives_a_system_that_is_sound_by_itself(
+    made: tuple[World, System], data: st.DataObject
+) -> None:
     """What `select` gives needs nothing more, and selecting once more changes nothing."""
     world, system = made
     chosen = data.draw(st.sets(st.sampled_from(sorted(world.needs))))
@@ -334,7 +343,9 @@ def test_a_path_survives_being_written_and_read(parts: list[str]) -> None:
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3) | st.tuples(inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3) | st.tuples(inner)
+    ),
     max_leaves=8,
 )
 

@@ -304,7 +304,16 @@ def test_the_program_and_the_module_are_the_same() -> None:
     assert mainspring(Path.cwd(), "--version").out == f"mainspring {metadata.version('mainspring')}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["rnu", "app:system"], ["run"], ["run", "app:system", "--grace", "-1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["rnu", "app:system"],
+        ["run"],
+        ["run", "app:system", "--grace", "-1"],
+        ["run", "app:system", "--grace", "soon"],
+    ],
+)
 def test_bad_usage_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
     """The usage is shown, and nothing else happens."""
     done = mainspring(tmp_path, *arguments)

@@ -748,6 +748,19 @@ def test_run_tells_observers_and_reports_and_takes_a_selection() -> None:
     assert "a.x    up in" in said[1]
 
 
+def test_a_report_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged; what is to be stopped is stopped, and an infinite grace period is one."""
+    stopped: list[object] = []
+
+    def report(text: str) -> None:
+        raise RuntimeError("no paper")
+
+    system = System({"a": {"x": Component(object, stop=stopped.append), "end": ends()}})
+    assert run(system, report=report, grace=float("inf")) == 0
+    assert len(stopped) == 1
+    assert "no paper" in caplog.text
+
+
 def test_run_takes_a_function_and_says_when_it_fails() -> None:
     """A function that cannot give a system ends with 2, and its error is shown with the user's lines only."""
     said: list[str] = []

@@ -13,7 +13,6 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import FrameType
 from typing import (
     TYPE_CHECKING,
@@ -35,14 +34,13 @@ from . import refs
 from .callables import Handler, Parameters, doc_of, is_async, is_generator, signature_of
 from .model import (
     ABSENT,
-    KEYWORDS,
     Component,
     Constructed,
     ConstructedAsync,
-    NamedHandlers,
     Spec,
     Unfinished,
     add_named,
+    check_slots,
     frozen_config,
     named,
     parse_path,
@@ -52,26 +50,9 @@ from .model import (
 from .refs import ATOMS, FLAT, NESTED, Build, LocalRef, Opaque, Ref, Unfit, name_of
 
 if TYPE_CHECKING:
-    from typing import TypedDict, Unpack
+    from typing import Unpack
 
-    class Slots(TypedDict, total=False):
-        """What `component` takes beside stop and enter."""
-
-        handlers: Mapping[str, Handler]
-        status: Handler
-        suspend: Handler
-        resume: Handler
-        pre: Mapping[str, NamedHandlers]
-        post: Mapping[str, NamedHandlers]
-        resolve: Handler
-        doc: str
-        tags: Iterable[str]
-        enabled: Any
-        deadlines: float | Mapping[str, float]
-        retry: Any
-        schema: Any
-        instance_schema: Any
-
+    from .model import AsyncEntered, Entered, Slots
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -443,19 +424,23 @@ class _Decorator(Protocol):
 
 class _EnterDecorator(Protocol):
     @overload
-    def __call__(self, target: Callable[P, AbstractContextManager[T, Any]], /) -> ComponentFunction[P, T]: ...
+    def __call__(self, target: Callable[P, Entered[T]], /) -> ComponentFunction[P, T]: ...
     @overload
-    def __call__(self, target: Callable[P, AbstractAsyncContextManager[T, Any]], /) -> ComponentFunction[P, T]: ...
+    def __call__(self, target: Callable[P, AsyncEntered[T]], /) -> ComponentFunction[P, T]: ...
 
 
 @overload
 def component(
-    target: Callable[P, AbstractContextManager[T, Any]], /, *, enter: Literal[True], **slots: Unpack[Slots]
+    target: Callable[P, Entered[T]], /, *, enter: Literal[True], **slots: Unpack[Slots]
 ) -> ComponentFunction[P, T]: ...
 @overload
 def component(
-    target: Callable[P, AbstractAsyncContextManager[T, Any]], /, *, enter: Literal[True], **slots: Unpack[Slots]
+    target: Callable[P, AsyncEntered[T]], /, *, enter: Literal[True], **slots: Unpack[Slots]
 ) -> ComponentFunction[P, T]: ...
+@overload
+def component(
+    target: Callable[..., Entered[T]], /, *, enter: Literal[True], **slots: Unpack[Slots]
+) -> ComponentFunction[..., T]: ...  # for a class whose overloaded constructor a checker cannot take apart
 @overload
 def component(
     target: Callable[P, Generator[T, Any, Any]],
@@ -543,10 +528,7 @@ def component(target: Any = ABSENT, /, *, stop: Handler | None = None, enter: bo
         stop
     """
     site = _site(sys._getframe(1))
-    for name in slots:
-        if name not in KEYWORDS:
-            hint = _text.hint_near(name, KEYWORDS, what="slot")
-            raise BadComponent([Problem(BadComponent, f"A component has no slot {name!r}.", site=site, hint=hint)])
+    check_slots(slots, site)
 
     def make(target: Any) -> ComponentFunction[..., Any]:
         try:

@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from enum import StrEnum
 from types import CodeType, MappingProxyType
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeVar, cast, overload
 
 from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
 from . import refs
 from .callables import Context, Handler, Id, Parameters, doc_of, is_generator
 from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, name_of
+
+if TYPE_CHECKING:
+    from typing import Protocol, TypedDict, Unpack
+
+    T_enter = TypeVar("T_enter", covariant=True)
+
+    class Entered(Protocol[T_enter]):
+        """A context manager, whatever else it takes and gives."""
+
+        def __enter__(self) -> T_enter: ...
+        def __exit__(self, kind: Any, error: Any, trace: Any, /) -> Any: ...
+
+    class AsyncEntered(Protocol[T_enter]):
+        """An async context manager, whatever else it takes and gives."""
+
+        async def __aenter__(self) -> T_enter: ...
+        async def __aexit__(self, kind: Any, error: Any, trace: Any, /) -> Any: ...
+
+    class Slots(TypedDict, total=False):
+        """The slots that both `Component` and `component` take beside start, stop and scope."""
+
+        handlers: Mapping[str, Handler]
+        status: Handler
+        suspend: Handler
+        resume: Handler
+        pre: Mapping[str, NamedHandlers]
+        post: Mapping[str, NamedHandlers]
+        resolve: Handler
+        doc: str
+        tags: Iterable[str]
+        enabled: Any
+        deadlines: float | Mapping[str, float]
+        retry: Any
+        schema: Any
+        instance_schema: Any
+
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -385,6 +421,18 @@ class ConstructedAsync(Constructed):
         return instance
 
 
+def check_slots(given: Iterable[str], site: Site | None) -> None:
+    """Refuse slots that there are not.
+
+    Raises:
+        BadComponent: with the nearest slot that there is.
+    """
+    for name in given:
+        if name not in KEYWORDS:
+            hint = _text.hint_near(name, KEYWORDS, what="slot")
+            raise BadComponent([Problem(BadComponent, f"A component has no slot {name!r}.", site=site, hint=hint)])
+
+
 class Component(Generic[T_co]):
     """The definition of one component: data, with no effects of its own.
 
@@ -426,35 +474,65 @@ class Component(Generic[T_co]):
     _code: CodeType | Site | None
     _instruction: int
 
+    @overload
     def __init__(
         self,
-        start: Callable[..., T_co] | Any = ABSENT,
+        start: Callable[..., Generator[T_co, Any, Any] | Awaitable[T_co]],
+        stop: Callable[[T_co], Any] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        **slots: Unpack[Slots],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        start: Callable[..., T_co],
+        stop: Callable[..., Any] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        **slots: Unpack[Slots],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        start: T_co,
+        stop: Callable[..., Any] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        **slots: Unpack[Slots],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        scope: Callable[..., Entered[T_co]],
+        config: Mapping[str, Any] | None = None,
+        **slots: Unpack[Slots],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        scope: Callable[..., Iterator[T_co] | AsyncIterator[T_co] | AsyncEntered[T_co]],
+        config: Mapping[str, Any] | None = None,
+        **slots: Unpack[Slots],
+    ) -> None: ...
+    def __init__(
+        self,
+        start: Any = ABSENT,
         stop: Handler | None = None,
         *,
         scope: Handler | None = None,
         config: Mapping[str, Any] | None = None,
-        handlers: Mapping[str, Handler] | None = None,
-        status: Handler | None = None,
-        suspend: Handler | None = None,
-        resume: Handler | None = None,
-        pre: Mapping[str, NamedHandlers] | None = None,
-        post: Mapping[str, NamedHandlers] | None = None,
-        resolve: Handler | None = None,
-        doc: str | None = None,
-        tags: Iterable[str] = (),
-        enabled: Any = True,
-        deadlines: float | Mapping[str, float] | None = None,
-        retry: Any = None,
-        schema: Any = None,
-        instance_schema: Any = None,
+        **slots: Any,
     ) -> None:
-        slots = dict(locals())
-        del slots["self"], slots["config"]
         frame = sys._getframe(1)
         self._code, self._instruction = frame.f_code, frame.f_lasti
+        check_slots(slots, self.site)
+        slots |= {"start": start, "stop": stop, "scope": scope}
         if not callable(start) and start is not ABSENT:
             slots["start"] = freeze_value(start)
-        elif doc is None:
+        elif slots.get("doc") is None:
             slots["doc"] = doc_of(scope if scope is not None else start)
         try:
             self._spec = Spec(slots)

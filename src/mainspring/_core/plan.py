@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, overload
 
 from .. import _text
 from .callables import Id
@@ -194,7 +194,11 @@ class Plan(Sequence[Step]):
     def __len__(self) -> int:
         return len(self._shown())
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Step]: ...
+    def __getitem__(self, index: int | slice) -> Step | list[Step]:
         return self._shown()[index]
 
     def __iter__(self) -> Iterator[Step]:

@@ -24,14 +24,27 @@ INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
 _TARGET = """\
-TARGET says where the system is: package.module:attribute, for example app.system:system. The attribute is a System, or a
-function without required arguments that returns one; it may be dotted. Modules are looked for in the current directory first.
+TARGET says where the system is: package.module:attribute, for example
+app.system:system. The attribute is a System, or a function without required
+arguments that returns one; it may be dotted. Modules are looked for in the
+current directory first.
 """
 _SET = """\
---set PATH=VALUE exchanges a part of the system, by the paths of System.override: env.port=8080, web.server.config.port=0,
-web.server.enabled=false. VALUE is read as JSON, and taken as text where it is not JSON. Where the value now is text, VALUE is
-taken as text, as it stands; where it is a path of pathlib, VALUE becomes one; where it is a number, true or false, a list or a
-mapping, VALUE has to be JSON. A secret stays a secret.
+--set PATH=VALUE exchanges a part of the system, by the paths of
+System.override: env.port=8080, web.server.config.port=0,
+web.server.enabled=false. VALUE is read as JSON, and taken as text where it is
+not JSON. Where the value now is text, VALUE is taken as text, as it stands;
+where it is a path of pathlib, VALUE becomes one; where it is a number, true or
+false, a list or a mapping, VALUE has to be JSON. A secret stays a secret.
+"""
+_STATUSES = """\
+Ctrl-C and SIGTERM stop everything in order, within the grace period; a second
+one ends the process at once. SIGHUP restarts: TARGET is called again if it is
+a function, and where that fails everything runs on as it was.
+
+Exit status: 0 stopped when asked to; 1 the start failed; 2 bad usage or
+definition; 3 something failed in stopping, or the grace period was over; 128+n
+ended at once by a second signal n.
 """
 
 
@@ -103,6 +116,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         return one
 
     run = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
+    run.epilog = f"{_STATUSES}\n{run.epilog}"
     run.add_argument(
         "--grace", metavar="SECONDS", type=_seconds, default=30.0, help="how long stopping may take (default: 30)"
     )
@@ -118,7 +132,10 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
     if not seconds >= 0:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
     return seconds

@@ -24,7 +24,7 @@ def leave_within(seconds: float, status: int) -> None:
         # The interpreter declares the main thread to be over before it waits for the others.
         main = threading.main_thread()
         main.join()
-        end = time.monotonic() + seconds
+        end = time.monotonic() + min(seconds, threading.TIMEOUT_MAX / 2)
         for thread in _others(main):
             thread.join(max(0.0, end - time.monotonic()))
         left = _others(main)

@@ -107,16 +107,16 @@ class _Runner:
         grace: float,
         slow: float,
     ) -> None:
-        self._load, self._observers, self._say, self._grace = load, observers, say, grace
+        self._load, self._observers, self._say, self._grace = load, observers, show.careful(say), grace
         self._select = select if select is None or isinstance(select, str | Id) else list(select)
         self._phase = _Phase.IDLE
         self._asked: int | None = None
         self._again = False
         self._before: dict[int, Any] = {}
         self._wakeup = -1
-        self._progress = Progress(say)
+        self._progress = Progress(self._say)
         self._progress.on_stopping = self._on_stopping
-        self._watch = Watch(self._progress, say, grace, slow)
+        self._watch = Watch(self._progress, self._say, grace, slow)
 
     def run(self) -> int:
         self._watch.start()

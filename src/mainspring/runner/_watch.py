@@ -27,6 +27,7 @@ GRACE_IS_OVER: Final = 3
 # timeout(1) signals its child and then the child's process group, and those who pass a signal on do it after the terminal has.
 # What comes before anybody can have seen that the stop began is the same request.
 _ECHO: Final = 0.02
+_LONG: Final = 3600.0  # what poll can take; a grace period may be infinite
 _WORK: Final = {
     State.STARTING: "starting",
     State.STOPPING: "stopping",
@@ -230,7 +231,7 @@ class Watch:
         now = time.monotonic()
         if self._busy:
             moments.append(now + self._slow)
-        return max(0.0, min(moments) - now) * 1000 + 1 if moments else None
+        return min(max(0.0, min(moments) - now), _LONG) * 1000 + 1 if moments else None
 
     def _heard(self, number: int, now: float) -> None:
         if self.asks_to_stop(number):

@@ -36,6 +36,20 @@ def say(text: str) -> None:
             pass
 
 
+def careful(report: Say) -> Say:
+    """The same, but it never raises: those who speak have more important things to do."""
+
+    def speak(text: str) -> None:
+        try:
+            report(text)
+        except Exception:
+            import logging
+
+            logging.getLogger("mainspring").exception("The report %r failed on %r.", report, text)
+
+    return speak
+
+
 def end_at_once(status: int, say: Say, words: Sequence[str]) -> None:
     """Say something and end the process, whatever else is going on in it."""
 
