@@ -55,9 +55,9 @@ unit: $(VENV)/.dev ## All tests
 build: $(VENV)/.dev ## Build the wheel and try it in an environment of its own
 	@sh scripts/try_wheel.sh $(BIN)/python
 
-soak: $(VENV)/.dev ## The long versions of the random tests (SOAK_EXAMPLES=50000)
-	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/test_machine.py tests/test_properties.py -q $(ARGS)
-	SOAK=1 $(BIN)/pytest tests/service -q -k "kill" $(ARGS)
+soak: $(VENV)/.dev ## The long versions of the random tests (SOAK_EXAMPLES=50000) and of the killed service (SOAK_KILLS=20)
+	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/test_machine.py tests/test_properties.py -q
+	for i in $$(seq $${SOAK_KILLS:-20}); do $(BIN)/pytest tests/service/test_processes.py -q -k killed || exit 1; done
 
 bench: $(VENV)/.bench ## The benchmarks, ours and the peers'
 	$(VENV)-bench/bin/python benchmarks/run.py --peers $(ARGS)

@@ -835,3 +835,20 @@ def test_deep_reference_to_nothing_in_a_constant(path: str) -> None:
     assert problem.error is UnknownReference
     assert path in problem.what
     assert problem.details["target"] == path
+
+
+def test_secret_inside_an_instance_is_handed_over_unwrapped_and_shown_masked() -> None:
+    """A component can give a secret to those that refer to it: they get the value, and nobody sees it."""
+    given: list[object] = []
+    system = System({
+        "a": {
+            "server": Component(lambda: {"dsn": Secret(HIDDEN)}),
+            "token": Component(lambda: Secret(HIDDEN)),
+            "user": Component(lambda **config: given.append(config), config={
+                "deep": ref("a.server.dsn"), "whole": ref("a.token"), "nested": [ref("a.token")],
+            }),
+        },
+    })  # fmt: skip
+    with system.started() as live:
+        assert given == [{"deep": HIDDEN, "whole": HIDDEN, "nested": [HIDDEN]}]
+        assert HIDDEN not in f"{live.describe()} {live.describe().as_dict()}"

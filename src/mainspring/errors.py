@@ -207,6 +207,9 @@ class RunError(MainspringError, ExceptionGroup[Exception]):
     ) -> None:
         super().__init__(message, exceptions)
 
+    def __str__(self) -> str:
+        return self.message
+
     def derive(self, excs: Sequence[Exception], /) -> RunError:  # type: ignore[override]
         """Part of this group, as `except*` makes it; keeps the class, the failures that belong to it, and `live`."""
         inside = {id(leaf) for error in excs for leaf in _leaves(error)}

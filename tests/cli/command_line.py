@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 PATIENCE = 20.0
 
@@ -25,6 +27,18 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 
 
+@contextmanager
+def default_signals() -> Generator[None, None, None]:
+    """Signals as in a fresh shell, even if the tests run under nohup or in the background of a script."""
+    defaults: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Process:
     """A process whose output is read as it comes."""
 
@@ -32,33 +46,26 @@ class Process:
         environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.text = ""
         self._read_until = 0
+        self._slave = -1
         if terminal:
-            self._fd, slave = pty.openpty()
-            words = ["-I", "-S", "-c", _IN_TERMINAL, os.ttyname(slave), *arguments]
-            nowhere = subprocess.DEVNULL
+            # Our own hold on the other end stays open, because without anybody there the terminal would seem closed.
+            self._fd, self._slave = pty.openpty()
+            words, output = ["-I", "-S", "-c", _IN_TERMINAL, os.ttyname(self._slave), *arguments], subprocess.DEVNULL
+        else:
+            self._fd, output = os.pipe()
+            words = [*arguments]
+        with default_signals():
             self.popen = subprocess.Popen(
                 [sys.executable, *words],
                 cwd=folder,
                 env=environ,
-                stdin=nowhere,
-                stdout=nowhere,
-                stderr=nowhere,
-                start_new_session=True,
-            )
-            self._slave = slave  # kept open, because without anybody at the other end the terminal would seem closed
-        else:
-            self._fd, slave = os.pipe()
-            self.popen = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=folder,
-                env=environ,
                 stdin=subprocess.DEVNULL,
-                stdout=slave,
-                stderr=slave,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
-            os.close(slave)
-            self._slave = -1
+        if not terminal:
+            os.close(output)
 
     def see(self, part: str) -> str:
         """Wait until the process has said something, after what was waited for before; return all it has said since."""

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from command_line import Start
+from command_line import Start, default_signals
 
 from mainspring import Component, Event, StateError, System, ref
 from mainspring.runner import run
@@ -720,13 +720,15 @@ def ends() -> Component[None]:
 
 def test_run_puts_the_handlers_back() -> None:
     """Afterwards the process's signals are handled as before, and the wake-up file is what it was."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGURG)
     during: list[object] = []
     system = System({"a": {"look": Component(lambda: during.extend(map(signal.getsignal, numbers))), "end": ends()}})
-    assert run(system, report=lambda text: None) == 0
+    with default_signals():
+        before = [signal.getsignal(number) for number in numbers]
+        assert run(system, report=lambda text: None) == 0
+        after = [signal.getsignal(number) for number in numbers]
     assert not set(map(repr, before)) & set(map(repr, during))
-    assert [signal.getsignal(number) for number in numbers] == before
+    assert after == before
     assert signal.set_wakeup_fd(-1) == -1
 
 

@@ -212,7 +212,8 @@ def _changed(node: Node, id: Id, path: Path, value: Any) -> Node:
         return node.replace(**{slot: value})
     if slot not in ("pre", "post", "deadlines"):
         raise _Bad(f"reaches into the slot {slot}, which has no parts.", f"Override {id}.{slot} as a whole.")
-    return node.replace(**{slot: _set_in(getattr(spec, slot), path, 3, value)})
+    old = getattr(spec, slot)
+    return node.replace(**{slot: _set_in(dict(old) if isinstance(old, Mapping) else old, path, 3, value)})
 
 
 def _frozen(value: Any, path: Path) -> Any:

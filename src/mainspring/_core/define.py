@@ -438,7 +438,7 @@ def component(
     target: Callable[P, AsyncEntered[T]], /, *, enter: Literal[True], **slots: Unpack[Slots]
 ) -> ComponentFunction[P, T]: ...
 @overload
-def component(
+def component(  # type: ignore[overload-cannot-match]
     target: Callable[..., Entered[T]], /, *, enter: Literal[True], **slots: Unpack[Slots]
 ) -> ComponentFunction[..., T]: ...  # for a class whose overloaded constructor a checker cannot take apart
 @overload

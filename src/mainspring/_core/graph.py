@@ -191,6 +191,9 @@ class Graph:
         edges |= {pair: "optional" for e in self.edges if (pair := (str(e.id), str(e.needs))) not in edges}
         return groups, [(a, b, style) for (a, b), style in edges.items()], keys
 
+    def __repr__(self) -> str:
+        return f"<Graph: {_text.count(len(self.ids), 'node')}, {_text.count(len(self.edges), 'edge')}>"
+
     def __str__(self) -> str:
         rows = []
         for id, needs in self._nodes_as_written():

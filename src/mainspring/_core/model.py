@@ -148,6 +148,16 @@ class Signal:
     def __setattr__(self, column: str, value: object) -> None:
         raise AttributeError(f"a Signal cannot be changed; make a new one with another {column}")
 
+    def __copy__(self) -> Signal:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Signal:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        columns = ("draws_in", "states", "during", "after", "becomes_instance", "without_handler")
+        return _signal, (self.name, self.direction, {column: getattr(self, column) for column in columns})
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Signal):
             return NotImplemented
@@ -168,6 +178,10 @@ class Signal:
 
     def __repr__(self) -> str:
         return f"<Signal {self.name}: {self.direction}>"
+
+
+def _signal(name: str, direction: Any, columns: dict[str, Any]) -> Signal:
+    return Signal(name, direction, **columns)
 
 
 START: Final = Signal(
@@ -358,7 +372,18 @@ _FORMS: Final = (
 
 
 def copied_deadlines(given: float | Mapping[str, float] | None) -> float | Mapping[str, float] | None:
-    """Deadlines that nobody else can change."""
+    """Deadlines that nobody else can change.
+
+    Raises:
+        BadComponent: one is no positive number of seconds.
+    """
+    for seconds in given.values() if isinstance(given, Mapping) else (given,):
+        if seconds is not None and (
+            isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0
+        ):
+            what = f"{seconds!r} is given as a deadline."
+            hint = "A deadline is a positive number of seconds, for all signals or by signal."
+            raise BadComponent([Problem(BadComponent, what, hint=hint)])
     return MappingProxyType(dict(given)) if isinstance(given, Mapping) else given
 
 

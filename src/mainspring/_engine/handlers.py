@@ -14,7 +14,7 @@ from .._core import refs
 from .._core.callables import Context, context_parameter, is_async, is_generator
 from .._core.graph import Graph
 from .._core.model import ABSENT, OWN, Component, Constant, Phase, Spec
-from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Unreachable
+from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Secret, Unreachable
 from ..errors import BadComponent, BrokenReference, Problem, StateError
 from .interrupt import Guard
 
@@ -172,11 +172,9 @@ class Resolver:
         node = graph.index.get(target.id)  # type: ignore[call-overload]
         if node is None:
             return None  # optional, and switched off: everything else was found out before
-        value = self.store.visible(node)
-        if not target.rest:
-            return value
         try:
-            return refs.reach(value, target.rest)
+            value = refs.reach(self.store.visible(node), target.rest)
+            return value.reveal() if type(value) is Secret else value
         except Unreachable as error:
             error.reached = target.path[: 2 + len(error.reached)]
             raise BrokenReference(f"{_text.dotted(target.path)} leads nowhere: {error}") from None
@@ -197,6 +195,8 @@ def resolved_config(store: Store, node: int, component: Component[Any]) -> dict[
                     value = Resolver(store, store.graph.ids[node].group)(value)
                 else:
                     value = seen[at] if seen and at in seen else instances[at]
+                    if type(value) is Secret:
+                        value = value.reveal()
             found[name] = value
         return found
     thawed: dict[str, Any] = refs.thaw(config, Resolver(store, store.graph.ids[node].group))
