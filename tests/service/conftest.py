@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -28,13 +29,23 @@ NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL server for all tests: the component's own function, used without a system."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with contextmanager(server.function)(data=folder) as database:
-        yield database.dsn
-    assert not postgres_of(folder)
-    shutil.rmtree(folder)
+    with TemporaryDirectory(prefix="visits-test-") as name:
+        folder = Path(name)
+        with contextmanager(server.function)(data=folder) as database:
+            yield database.dsn
+        assert not postgres_of(folder)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that is not below pytest's own.
+
+    For root, PostgreSQL runs as another user, from whom every pytest that begins takes away the way into that folder.
+    """
+    with TemporaryDirectory(prefix="visits-test-") as name:
+        yield Path(name)
 
 
 @pytest.fixture

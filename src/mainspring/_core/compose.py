@@ -174,7 +174,9 @@ def _nothing(path: Path, groups: Groups) -> Problem:
         hint = _text.hint_near(group, candidates, what="group in this system")
     else:
         what, candidates = f"names {Id(group, name)}, which does not exist.", list(groups[group])
-        hint = _text.hint_near(name, candidates, what="component in the group")
+        close = [str(Id(group, other)) for other in _text.near(name, candidates)]
+        listed = _text.hint_near(name, candidates, what="component in the group")
+        hint = f"Did you mean {_text.either(close)}?" if close else f"The group {_text.quote(group)}: {listed}"
     path = tuple(part for part in path if part != "")
     return _problem(what, path, None, hint, _text.near(str(path[-1]), candidates))
 
