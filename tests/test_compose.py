@@ -275,8 +275,8 @@ def test_override_by_a_handler_that_cannot_be_called() -> None:
     [
         ("evn.port", ["evn", "Did you mean env?"]),
         ("zzz.port", ["zzz", "env", "db", "web"]),
-        ("env.prot", ["env.prot", "Did you mean port?"]),
-        ("db.pol", ["db.pol", "Did you mean pool?"]),
+        ("env.prot", ["env.prot", "Did you mean env.port?"]),
+        ("db.pol", ["db.pol", "Did you mean db.pool?"]),
         ("env.http.prot", ["env.http", "prot", "Did you mean port"]),
         ("env.http.hosts.2", ["env.http.hosts", "2"]),
         ("env.http.hosts.x", ["env.http.hosts", "x"]),

@@ -245,7 +245,7 @@ def test_set_can_be_given_several_times(tmp_path: Path) -> None:
     ("setting", "sentence"),
     [
         ("env.port", "--set env.port has no value. Write --set path=value, for example --set env.port=8080"),
-        ("env.prot=1", "The override env.prot names env.prot, which does not exist.\n   do: Did you mean port?"),
+        ("env.prot=1", "The override env.prot names env.prot, which does not exist.\n   do: Did you mean env.port?"),
         (
             "env.debug=no",
             "--set env.debug=no: what stands there is true or false, so give it as JSON, for example true",
