@@ -71,7 +71,8 @@ class At:
             sys.monitoring.use_tool_id(TOOL, __name__)
             sys.monitoring.register_callback(TOOL, events.PY_START, watch_call)
             sys.monitoring.register_callback(TOOL, events.INSTRUCTION, watch_instruction)
-            sys.monitoring.set_events(TOOL, events.PY_START | events.INSTRUCTION)
+            sys.monitoring.register_callback(TOOL, events.EXCEPTION_HANDLED, watch_exception)
+            sys.monitoring.set_events(TOOL, events.PY_START | events.INSTRUCTION | events.EXCEPTION_HANDLED)
         At.current = self
         return self
 
@@ -99,6 +100,8 @@ class At:
         """Look at one instruction."""
         if event == "opcode":
             self.reached(frame, frame.f_lasti)
+        elif event == "exception":
+            self.last[frame] = ""
         elif event == "return":
             self.last.pop(frame, None)
         return self.trace_instruction
@@ -147,10 +150,18 @@ def watch_instruction(code: CodeType, offset: int) -> Any:
     return None
 
 
+def watch_exception(code: CodeType, offset: int, error: BaseException) -> None:
+    """Look at one exception that is handled, in Python 3.12 and later."""
+    at = At.current
+    if at is not None and at.thread == threading.get_ident():
+        at.last[sys._getframe(1)] = ""
+
+
 def is_of_the_user(frame: FrameType) -> bool:
     """Whether a frame belongs to a handler, or to these tests."""
-    # What a handler does, and what it calls, is the user's; contextlib is part of the handlers written with it.
-    return frame.f_globals.get("__name__") in (__name__, "contextlib")
+    # What a handler does, and what it calls, is the user's; contextlib is part of the handlers written with it. What is done
+    # when garbage is collected can raise nothing: there Python itself loses an interruption.
+    return frame.f_globals.get("__name__") in (__name__, "contextlib", "_weakrefset")
 
 
 def is_entered_directly(code: CodeType) -> bool:

@@ -15,16 +15,16 @@ A tour of the rooms, from the inside out; each may import what stands above it, 
 Importing this package loads the standard library only.
 """
 
+from typing import TYPE_CHECKING
+
 from ._core.callables import Context, Id
 from ._core.define import ComponentFunction, build, component, is_ref, local_ref, opaque, ref
 from ._core.graph import Edge, Graph
 from ._core.model import Component, Signal, State
 from ._core.plan import Plan, Step
 from ._core.refs import Secret, required
-from ._describe import Description, Entry
 from ._engine.events import Event, Observer
 from ._engine.interrupt import interrupt
-from ._report import Outcome, Report
 from .errors import (
     BadArguments,
     BadComponent,
@@ -56,6 +56,10 @@ from .errors import (
     WrongType,
 )
 from .system import Live, Started, System
+
+if TYPE_CHECKING:
+    from ._describe import Description, Entry
+    from ._report import Outcome, Report
 
 __all__ = [
     "BadArguments",
@@ -117,14 +121,28 @@ __all__ = [
 ]
 
 
+_LATE = {"Description": "_describe", "Entry": "_describe", "Outcome": "_report", "Report": "_report"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f".{_LATE[name]}", __name__), name)
+    found.__module__ = __name__
+    globals()[name] = found
+    return found
+
+
 def _publish() -> None:
     # So that tracebacks and reprs name what users import, not where it happens to be written.
     for name in __all__:
         try:
             globals()[name].__module__ = __name__
-        except (AttributeError, TypeError):
-            pass  # an instance, or an alias of typing
+        except (AttributeError, KeyError, TypeError):
+            pass  # an instance, an alias of typing, or one that is loaded later
 
 
 _publish()
-del _publish
+del TYPE_CHECKING, _publish

@@ -6,7 +6,7 @@ import time
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from . import _text
 from ._core import compose, refs
@@ -17,12 +17,10 @@ from ._core.model import ABSENT, CODE, START, STATES, STOP, Component, Constant,
 from ._core.plan import Plan
 from ._core.refs import Unreachable
 from ._core.run import ABANDONED, FAILED, Machine, OnFailure
-from ._describe import Description
 from ._engine.events import Observer, Observers
 from ._engine.handlers import Store, async_handlers
 from ._engine.interrupt import Guard
 from ._engine.sync import drive
-from ._report import Report
 from .errors import (
     DefinitionError,
     Failure,
@@ -38,6 +36,11 @@ from .errors import (
     UnknownSignal,
     WrongType,
 )
+
+if TYPE_CHECKING:
+    # What only looks back is loaded when somebody looks: importing the package is to cost next to nothing.
+    from ._describe import Description
+    from ._report import Report
 
 T = TypeVar("T")
 
@@ -261,6 +264,8 @@ class System:
 
     def describe(self) -> Description:
         """What the system is made of, with secrets masked. Starts nothing."""
+        from ._describe import Description
+
         return Description(self._definition, None)
 
     def _sound(self) -> None:
@@ -406,6 +411,8 @@ class Live:
         self._owner: int | None = None
         self._guard: Guard | None = None
         self._at: dict[str, int] = {}
+        from ._report import Report
+
         self._report = Report(graph, None, {}, 0.0, 0.0, "none", None)
 
     # --- looking ---
@@ -499,6 +506,8 @@ class Live:
 
     def describe(self) -> Description:
         """What the system is made of and how each part is doing, with secrets masked."""
+        from ._describe import Description
+
         return Description(self._system._definition, self._store)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
@@ -703,6 +712,8 @@ class Live:
         interruption = drive(machine, store, self._observers, guard, self._system.name, run.results)
         instances = store.instances.copy() if name in ("start", "restart") else None
         began, total = machine.origin + store.epoch, time.perf_counter() - machine.origin
+        from ._report import Report
+
         self._report = Report(store.graph, machine, run.results, began, total, name, instances)
         for plan, starts, ends in machine.stages:
             if plan.row.opens:

@@ -16,7 +16,7 @@ from mainspring import Component, Event, StateError, System, ref
 from mainspring.runner import run
 
 APP = """\
-import asyncio, ctypes, json, multiprocessing, os, pathlib, signal, sys, threading
+import asyncio, ctypes, json, multiprocessing, os, pathlib, signal, subprocess, sys, threading
 from mainspring import Component, System, component, ref
 
 @component
@@ -643,21 +643,51 @@ slow = system(bad=Component(second))
     assert "given up" in process.text
 
 
-def test_nohup_is_respected(start: Start, app: Path) -> None:
-    """A process that was told to ignore SIGHUP ignores it."""
-    add(app, "\ndef main():\n    signal.signal(signal.SIGHUP, signal.SIG_IGN)\n")
-    process = start(
-        "-c", "import app, sys; from mainspring.cli import main; app.main(); sys.exit(main(['run', 'app:good']))"
+def test_a_start_after_a_restart_may_take_longer_than_the_grace_period(start: Start, app: Path) -> None:
+    """The grace period is for stopping, and ends when everything is stopped."""
+    add(
+        app,
+        """
+times = []
+def takes_its_time(*needs):
+    times.append(1)
+    if len(times) > 1:
+        threading.Event().wait(0.4)
+slow = system(bad=Component(takes_its_time))
+""",
     )
+    process = start(*RUN, "app:slow", "--grace", "0.1")
     process.see("All up")
     process.send(signal.SIGHUP)
+    process.see("All up")
     assert process.end(signal.SIGTERM) == 0
-    assert "restarting" not in process.text
+
+
+def test_nohup_is_respected() -> None:
+    """A process that was told to ignore SIGHUP goes on ignoring it."""
+    during: list[object] = []
+    system = System({"a": {"look": Component(lambda: during.append(signal.getsignal(signal.SIGHUP))), "end": ends()}})
+    with default_signals():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert run(system, report=lambda text: None) == 0
+    assert during == [signal.SIG_IGN]
 
 
 def test_closing_the_terminal_stops(start: Start, app: Path, tmp_path: Path) -> None:
-    """The SIGHUP of a terminal that is gone asks for a stop: nobody would know of the process any more."""
-    add(app, '\nlasting = System({"a": {"b": Component(object_, stop=lambda _: pathlib.Path("stopped").touch())}})\n')
+    """The SIGHUP of a terminal that is gone asks for a stop, because nobody would know of the process any more.
+
+    It may come several times: it is no second signal to end at once.
+    """
+    add(
+        app,
+        """
+def lasts(instance):
+    signal.raise_signal(signal.SIGHUP)
+    subprocess.run([sys.executable, "-c", ""])
+    pathlib.Path("stopped").touch()
+lasting = System({"a": {"b": Component(object_, stop=lasts)}})
+""",
+    )
     process = start(*RUN, "app:lasting", terminal=True)
     process.see("Ctrl-C stops.")
     process.hang_up()
@@ -704,6 +734,26 @@ using = system(first=Component(uses_asyncio, stop=deaf))
     )
     process = start(*RUN, "app:using", terminal=True)
     process.see("Ctrl-C stops.")
+    process.press(b"\x03")
+    process.see("hangs")
+    process.press(b"\x03")
+    assert process.end() == 130
+
+
+def test_a_component_that_used_asyncio_does_not_make_the_start_deaf(start: Start, app: Path) -> None:
+    """During the start, too: the first signal counts, and the second one is heard in a roll-back that is stuck in C."""
+    add(
+        app,
+        """
+async def listen():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print)
+def uses_asyncio(*needs):
+    asyncio.run(listen())
+using = System({"a": {"x": Component(uses_asyncio, stop=deaf), "y": waits(ref("a.x"), name="y")}})
+""",
+    )
+    process = start(*RUN, "app:using", terminal=True)
+    process.see("begins y")
     process.press(b"\x03")
     process.see("hangs")
     process.press(b"\x03")

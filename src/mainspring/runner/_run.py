@@ -233,7 +233,7 @@ class _Runner:
                 self._watch.busy(False)
         except BaseException as error:
             return self._did_not_start(system, error, began)
-        self._watch.listen()  # asyncio, if a component used it, has left the wake-up file empty
+        self._watch.listen()  # asyncio, if a component used it, has left nothing to write to
         if self._asked is None:
             took = show.duration(time.monotonic() - began)
             self._say(f"{'All up in' if ids else 'Nothing to start; done in'} {took}. Ctrl-C stops.")
@@ -323,6 +323,7 @@ class _Runner:
 
     def _on_stopping(self) -> None:
         if self._phase is _Phase.STARTING:
+            self._watch.listen()
             self._watch.limit(True)
 
 

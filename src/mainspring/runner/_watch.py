@@ -189,8 +189,7 @@ class Watch:
 
     def pass_on(self, number: int) -> None:
         """Take notice that the main thread has heard a signal, and hear of it if it was not written to the pipe."""
-        if self.asks_to_stop(number):
-            self._answered = True
+        self._answered = self._answered or self.asks_to_stop(number)
         fd = signal.set_wakeup_fd(-1)  # there is no other way to see what it is
         signal.set_wakeup_fd(fd)
         if fd != self._write:  # asyncio took it for itself
