@@ -65,14 +65,6 @@ class At:
         if sys.version_info < (3, 12):
             self.previous = sys.gettrace()
             sys.settrace(self.trace_call)
-        elif sys.monitoring.get_tool(TOOL) is None:
-            # Left on for good, because switching it on and off takes far longer than all the rest.
-            events = sys.monitoring.events
-            sys.monitoring.use_tool_id(TOOL, __name__)
-            sys.monitoring.register_callback(TOOL, events.PY_START, watch_call)
-            sys.monitoring.register_callback(TOOL, events.INSTRUCTION, watch_instruction)
-            sys.monitoring.register_callback(TOOL, events.EXCEPTION_HANDLED, watch_exception)
-            sys.monitoring.set_events(TOOL, events.PY_START | events.INSTRUCTION | events.EXCEPTION_HANDLED)
         At.current = self
         return self
 
@@ -132,6 +124,25 @@ class At:
         handler(signal.SIGINT, frame)
 
 
+@contextlib.contextmanager
+def watching() -> Iterator[None]:
+    """Have Python 3.12 and later tell of every instruction: around many `At`, because switching it on takes long."""
+    if sys.version_info < (3, 12):
+        yield
+        return
+    events = sys.monitoring.events
+    sys.monitoring.use_tool_id(TOOL, __name__)
+    sys.monitoring.register_callback(TOOL, events.PY_START, watch_call)
+    sys.monitoring.register_callback(TOOL, events.INSTRUCTION, watch_instruction)
+    sys.monitoring.register_callback(TOOL, events.EXCEPTION_HANDLED, watch_exception)
+    sys.monitoring.set_events(TOOL, events.PY_START | events.INSTRUCTION | events.EXCEPTION_HANDLED)
+    try:
+        yield
+    finally:
+        sys.monitoring.set_events(TOOL, 0)
+        sys.monitoring.free_tool_id(TOOL)
+
+
 def watch_call(code: CodeType, offset: int) -> None:
     """Look at one call, in Python 3.12 and later."""
     at = At.current
@@ -141,11 +152,13 @@ def watch_call(code: CodeType, offset: int) -> None:
 
 def watch_instruction(code: CodeType, offset: int) -> Any:
     """Look at one instruction, in Python 3.12 and later."""
-    frame = sys._getframe(1)
-    if is_of_the_user(frame):
-        return sys.monitoring.DISABLE if sys.version_info >= (3, 12) else None
     at = At.current
-    if at is not None and at.thread == threading.get_ident():
+    if at is None:
+        return None
+    frame = sys._getframe(1)
+    if sys.version_info >= (3, 12) and is_of_the_user(frame):
+        return sys.monitoring.DISABLE
+    if at.thread == threading.get_ident():
         at.reached(frame, offset)
     return None
 
@@ -300,24 +313,27 @@ def threads_left() -> list[str]:
     return [thread.name for thread in left]
 
 
-def visited(run: Callable[[At, Log], None], *, step: int = 1) -> Iterator[tuple[At, Log, BaseException | None]]:
+STEP = 1 if sys.version_info < (3, 12) else 3  # later Pythons tell of instructions too slowly to visit each of them
+
+
+def visited(run: Callable[[At, Log], None]) -> Iterator[tuple[At, Log, BaseException | None]]:
     """Run something again and again, with the interruption at the first instruction, the second, and so on to the last."""
     run(At(0), Log())  # so that nothing is done for the first time later on
     LEFT.update(threading.enumerate())
-    LEFT.update(threading.enumerate())  # what that one left running is not to be blamed on the first interruption
     number = 1
-    while True:
-        at, log = At(number), Log()
-        error: BaseException | None = None
-        try:
-            run(at, log)
-        except BaseException as it:
-            error = it
-        if not at.delivered:
-            assert number > 50, "hardly anything was visited"
-            return
-        yield at, log, error
-        number += step
+    with watching():
+        while True:
+            at, log = At(number), Log()
+            error: BaseException | None = None
+            try:
+                run(at, log)
+            except BaseException as it:
+                error = it
+            if not at.delivered:
+                assert number > 50, "hardly anything was visited"
+                return
+            yield at, log, error
+            number += STEP
 
 
 class Wrong(list[str]):
@@ -395,7 +411,7 @@ def test_other_requests_lose_nothing_wherever_they_are_interrupted(form: str, ve
             live.signal("reload") if verb == "reload" else getattr(live, verb)()
 
     wrong = Wrong()
-    for at, log, error in visited(run, step=2 if verb == "restart" else 1):
+    for at, log, error in visited(run):
         lives[0].stop()
         wrong.unless(not threads_left(), "left a thread behind", at)
         wrong.unless(not log.lost(), f"lost {log.lost()}", at)
@@ -450,18 +466,19 @@ def test_second_interruption_loses_nothing(form: str) -> None:
     """Wherever a first and a second Ctrl-C come in a start, the next stop works, and everything is stopped exactly once."""
     choice = random.Random(form)
     wrong = Wrong()
-    for _ in range(300):
-        log = Log()
-        live = system_of(form, log).start([])
-        at = At(choice.randrange(1, 250), choice.choice([1, 2, 3, choice.randrange(1, 80)]))
-        with contextlib.suppress(KeyboardInterrupt), at:
-            live.start()
-        try:
-            live.stop()
-        except BaseException as error:
-            wrong.unless(False, f"{error!r} came out of the stop", at)
-        wrong.unless(not threads_left(), "left a thread behind", at)
-        wrong.unless(not log.lost(), f"lost {log.lost()}", at)
+    with watching():
+        for _ in range(300):
+            log = Log()
+            live = system_of(form, log).start([])
+            at = At(choice.randrange(1, 250), choice.choice([1, 2, 3, choice.randrange(1, 80)]))
+            with contextlib.suppress(KeyboardInterrupt), at:
+                live.start()
+            try:
+                live.stop()
+            except BaseException as error:
+                wrong.unless(False, f"{error!r} came out of the stop", at)
+            wrong.unless(not threads_left(), "left a thread behind", at)
+            wrong.unless(not log.lost(), f"lost {log.lost()}", at)
     assert not wrong, str(wrong)
 
 

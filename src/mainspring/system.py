@@ -445,7 +445,7 @@ class Live:
     def _find(self, id: str | Id) -> Any:
         path = parse_path((id,), "An id")
         graph, store = self._store.graph, self._store
-        if len(path) == 1 and path[0] in graph.definition.groups:
+        if len(path) == 1 and path[0] in graph.groups:
             members = graph.members(str(path[0]))
             return MappingProxyType(
                 {graph.ids[i].name: store.visible(i) for i in members if store.instances[i] is not ABSENT}
@@ -652,7 +652,8 @@ class Live:
 
     def _refuse_to_start(self, plan: Plan) -> None:
         store = self._store
-        if not any(code in store.states for code in (_SUSPENDED, ABANDONED, FAILED)):
+        states = store.states
+        if _SUSPENDED not in states and ABANDONED not in states and FAILED not in states:
             return
         wrong = []
         for i in plan.members:
@@ -668,7 +669,10 @@ class Live:
 
     def _is_inside(self) -> bool:
         me = get_ident()
-        return self._owner == me or any(worker.ident == me for worker in list(self._store.workers.values()))
+        if self._owner == me:
+            return True
+        workers = self._store.workers
+        return bool(workers) and any(worker.ident == me for worker in list(workers.values()))
 
     def _request(
         self,

@@ -57,13 +57,14 @@ class Graph:
         <BLANKLINE>
     """
 
-    __slots__ = ("_needed_by", "definition", "ids", "index", "needs", "nodes", "off", "problems", "special")
+    __slots__ = ("_needed_by", "direct", "groups", "ids", "index", "needs", "nodes", "off", "problems", "special")
 
-    definition: Definition
+    groups: dict[str, dict[str, Node]]
     ids: list[Id]  # in the order of starting; all lists below go by the same positions
     index: dict[Id, int]
     nodes: list[Node]
     needs: list[tuple[int, ...]]
+    direct: bytearray  # whether the references at the top of a config are just `needs`, one by one
     off: dict[Id, str]  # components that are switched off, with the reason
     special: list[int]  # nodes that take a second look at each request: pre, post, resolve, deadlines
     problems: list[Problem]
@@ -79,7 +80,7 @@ class Graph:
     def members(self, group: str) -> list[int]:
         """The nodes of a group that are switched on, in the order as written."""
         index = self.index
-        return [index[id] for name in self.definition.groups[group] if (id := Id(group, name)) in index]
+        return [index[id] for name in self.groups[group] if (id := Id(group, name)) in index]
 
     # --- the public face ---
 
@@ -90,12 +91,7 @@ class Graph:
 
     def _as_written(self) -> list[int]:
         index = self.index
-        return [
-            index[id]
-            for group, names in self.definition.groups.items()
-            for name in names
-            if (id := Id(group, name)) in index
-        ]
+        return [index[id] for group, names in self.groups.items() for name in names if (id := Id(group, name)) in index]
 
     def edges_of(self, position: int) -> Iterator[Edge]:
         """The references of one node, each with its place; a group reference gives one edge to each member."""
@@ -140,7 +136,7 @@ class Graph:
     def unknown(self, parts: Path) -> MainspringError:
         """The error for an id that is not there."""
         text = _text.dotted(parts)
-        groups = self.definition.groups
+        groups = self.groups
         if len(parts) == 2 and Id(str(parts[0]), str(parts[1])) in self.off:
             return UnknownComponent(f"{text} is switched off: {self.off[Id(str(parts[0]), str(parts[1]))]}.")
         if len(parts) > 2:
@@ -163,7 +159,7 @@ class Graph:
         }
 
     def _nodes_as_written(self) -> Iterator[tuple[Id, tuple[Id, ...]]]:
-        for group, names in self.definition.groups.items():
+        for group, names in self.groups.items():
             for name in names:
                 id = Id(group, name)
                 yield id, () if id in self.off else self.dependencies(id)
@@ -171,7 +167,7 @@ class Graph:
     def _kind(self, id: Id) -> str:
         if id in self.off:
             return "off"
-        return "constant" if isinstance(self.definition.groups[id.group][id.name], Constant) else "component"
+        return "constant" if isinstance(self.groups[id.group][id.name], Constant) else "component"
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flow chart; an arrow points at what is needed."""
@@ -242,7 +238,6 @@ class _Builder:
     """One pass over a definition. Positions are those of the text until the order is known."""
 
     def __init__(self, definition: Definition) -> None:
-        self.definition = definition
         self.groups = definition.groups
         self.problems: list[Problem] = []
         self.off: dict[Id, str] = {}
@@ -270,6 +265,7 @@ class _Builder:
             special = self.special
         self.index = index = {id: i for i, id in enumerate(self.ids)}
         needs = self.needs
+        direct = self.direct = bytearray(len(self.nodes))
         in_order = True
         for i, node in enumerate(self.nodes):
             shape = node._shape
@@ -278,12 +274,14 @@ class _Builder:
                 continue
             found: list[int] = []
             if shape == FLAT and type(node) is Component:
+                direct[i] = True
                 for name, value in node._config.items():
                     if type(value) is Ref:
-                        j = index.get(value.id)  # type: ignore[call-overload]
-                        if j is None or (len(value.path) > 2 and type(self.nodes[j]) is Constant):
+                        j = index.get(value.path)  # type: ignore[call-overload]
+                        if j is None or j in found:
+                            direct[i] = False
                             self._resolve(i, ("config", name), value, found)
-                        elif j not in found:
+                        else:
                             found.append(j)
             else:
                 for path, reference in references(node):
@@ -303,9 +301,10 @@ class _Builder:
         if not in_order:
             special = self._put_in_order(special)
         graph = object.__new__(Graph)
-        graph.definition = self.definition
+        graph.groups = self.groups
         graph.ids, graph.index, graph.nodes, graph.needs = self.ids, self.index, self.nodes, self.needs
         graph.off, graph.special, graph.problems = self.off, special, self.problems
+        graph.direct = self.direct
         graph._needed_by = None
         return graph
 
@@ -439,6 +438,7 @@ class _Builder:
             position[i] = p
         self.ids = [self.ids[i] for i in order]
         self.nodes = [self.nodes[i] for i in order]
+        self.direct = bytearray([self.direct[i] for i in order])
         self.needs = [tuple([position[j] for j in needs[i]]) for i in order]
         self.index = {id: p for p, id in enumerate(self.ids)}
         return sorted(position[i] for i in special)
@@ -537,7 +537,7 @@ def selected(graph: Graph, select: Selection) -> list[int] | None:
             path = parse_path((part,), "A selection")
         except BadId as error:
             raise UnknownComponent(str(error)) from None
-        if len(path) == 1 and path[0] in graph.definition.groups:
+        if len(path) == 1 and path[0] in graph.groups:
             found.update(graph.members(str(path[0])))
         elif (at := graph.index.get(cast("Id", path))) is not None:
             found.add(at)

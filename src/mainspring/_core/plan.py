@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple, cast, overload
 
 from .. import _text
 from .callables import Id
@@ -51,14 +51,12 @@ class Plan(Sequence[Step]):
         "_inside",
         "_members",
         "_steps",
-        "after",
         "deadlines",
         "given_deadlines",
         "graph",
         "phases",
         "roots",
         "row",
-        "then",
         "threaded",
         "through",
     )
@@ -74,10 +72,7 @@ class Plan(Sequence[Step]):
     ) -> None:
         self.graph, self.row = graph, row
         self.given_deadlines = deadlines
-        forward = row.dependencies_first
         # Steps are known by their nodes' positions, and run by rising or falling position.
-        self.after: list[Any] = graph.needs if forward else graph.needed_by
-        self.then: list[Any] = graph.needed_by if forward else graph.needs
         self.roots = None if roots is None else frozenset(roots)
         self._members: list[int] | None = None
         self.through: frozenset[int] = frozenset()
@@ -132,6 +127,16 @@ class Plan(Sequence[Step]):
     def members(self) -> Sequence[int]:
         """The positions of all nodes that take part, constants and nodes passed through included."""
         return range(len(self.graph.ids)) if self._members is None else self._members
+
+    @property
+    def after(self) -> list[Any]:
+        """For each node, the nodes whose steps come before its own."""
+        return cast("list[Any]", self.graph.needs if self.row.dependencies_first else self.graph.needed_by)
+
+    @property
+    def then(self) -> list[Any]:
+        """For each node, the nodes whose steps come after its own."""
+        return cast("list[Any]", self.graph.needed_by if self.row.dependencies_first else self.graph.needs)
 
     def waits(self) -> list[int] | array[int]:
         """For each node, how many steps come before its own; `NEVER` for those without one."""

@@ -17,7 +17,7 @@ A request is a list of stages, each of which sends one signal. A start that fail
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple
 
@@ -75,7 +75,8 @@ class Machine:
     """
 
     __slots__ = (
-        "_after", "_applies", "_blocked", "_continuing", "_due", "_during", "_halting", "_picky", "_ready", "_sign",
+        "_after", "_applies", "_blocked", "_closes",
+        "_continuing", "_due", "_during", "_halting", "_opens", "_order", "_picky", "_ready", "_sign",
         "_started", "_then", "_to_come", "_waits", "began", "changes", "deadlines", "ended", "failures", "flight",
         "held", "interrupted", "limit", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row",
         "skipped", "stages", "states", "to_cancel", "watch",
@@ -117,7 +118,7 @@ class Machine:
         self._due: dict[int, float] = {}
         self._continuing: list[int] = []
         self._halting = False
-        self._applies = row.applies
+        self._applies, self._opens, self._closes = row.applies, row.opens, row.closes
         # Whether a node in a fitting state may have to be passed over all the same. Mostly none has to, and asking costs.
         self._picky = bool(plan.through or not row.without_handler or (row.closes and FAILED in self.states))
         self._blocked: set[int] = set()
@@ -127,13 +128,17 @@ class Machine:
         self.stages.append(Stage(plan, self.began, self.ended))
         self._during = -1 if row.during is None else CODE[row.during]
         self._after = -1 if row.after is None else CODE[row.after]
-        self._then = plan.then
-        self._sign = 1 if row.dependencies_first else -1
-        self._waits = plan.waits()
-        sign = self._sign
-        self._ready = [sign * i for i, count in enumerate(self._waits) if not count]
-        if sign < 0:
-            self._ready.reverse()  # sorted, and so a heap
+        self._sign = sign = 1 if row.dependencies_first else -1
+        self._order: Iterator[int] | None = None
+        self._ready: list[int] = []
+        if self.limit == 1:
+            # Positions are an order that fits, and the one that the heap would give when there is one call at a time.
+            self._order = iter(plan.members if sign > 0 else reversed(plan.members))
+        else:
+            self._then, self._waits = plan.then, plan.waits()
+            self._ready = [sign * i for i, count in enumerate(self._waits) if not count]
+            if sign < 0:
+                self._ready.reverse()  # sorted, and so a heap
         if row.opens:
             self._started = []
 
@@ -141,31 +146,37 @@ class Machine:
 
     def begin(self, now: float) -> int:
         """The next node to call, in its call number `phase.get(node, 0)`; `WAIT` for news; or `DONE`."""
-        states = self.states
+        states, flight = self.states, self.flight
         while True:
             if self._continuing:
                 node = self._continuing.pop()
                 self._arm(node, now)
                 return node
-            ready = self._ready
-            if ready and not self._halting and len(self.flight) < self.limit:
-                node = heappop(ready) * self._sign
+            node = -1
+            if not self._halting and len(flight) < self.limit:
+                if self._order is not None:
+                    node = next(self._order, -1)
+                elif self._ready:
+                    node = heappop(self._ready) * self._sign
+            if node >= 0:
                 if not self._applies[states[node]] or (self._picky and self._is_passed_over(node)):
                     self._release(node)
                     continue
-                self.flight[node] = False
+                flight[node] = False
                 self.began[node] = now
-                if self._during >= 0:
+                during = self._during
+                if during >= 0:
                     if self.watch:
-                        self._record(node, self._during, now)
-                    states[node] = self._during
+                        self._record(node, during, now)
+                    states[node] = during
                 if self.deadlines:
                     self._arm(node, now)
                 return node
-            if self.flight:
+            if flight:
                 return WAIT
             if not self._next_stage():
                 return DONE
+            flight = self.flight
 
     def _is_passed_over(self, node: int) -> bool:
         row, plan = self.row, self.plan
@@ -189,6 +200,10 @@ class Machine:
     def _release(self, node: int) -> None:
         if self.states[node] != self._after:
             self._picky = True
+        if self._order is None:
+            self._free(node)
+
+    def _free(self, node: int) -> None:
         waits, ready, sign = self._waits, self._ready, self._sign
         for other in self._then[node]:
             waits[other] = left = waits[other] - 1
@@ -196,8 +211,9 @@ class Machine:
                 heappush(ready, sign * other)
 
     def _next_stage(self) -> bool:
-        for left in self._ready:
-            self.skipped.setdefault(left * self._sign, "the request was given up before")
+        for node in [left * self._sign for left in self._ready] if self._order is None else self._order:
+            if self._applies[self.states[node]]:
+                self.skipped.setdefault(node, "the request was given up before")
         if self.row.opens and self._halting and self._started is not None:
             # Only what this request started, in the order of a stop; the stages that were to come are not run.
             self._to_come.clear()
@@ -222,27 +238,14 @@ class Machine:
 
     def succeeded(self, node: int, now: float) -> None:
         """A call came to its end as it should."""
-        phases = self.phases.get(node) if self.phases else None
-        if phases is not None:
-            at = self.phase.get(node, 0)
-            if phases[at].kind == OWN:
-                self._settle(node)
-            if at + 1 < len(phases) and not (self.row.opens and (self._halting or self.flight[node])):
-                self.phase[node] = at + 1
-                self._continuing.append(node)
+        if self.phases and node in self.phases:
+            if self._goes_on(node, now):
                 return
-            if self.row.opens and not self.held[node]:
-                self.skipped[node] = "the request was given up before"
-                self._finish(node, STOPPED, now)
-                return
-            if any(failed.node == node and failed.signal == self.row.name for failed in self.failures):
-                self._finish(node, FAILED, now)
-                return
-        elif self.row.opens:
+        elif self._opens:
             self.held[node] = 1
             if self._started is not None:
                 self._started.append(node)
-        elif self.row.closes:
+        elif self._closes:
             self.held[node] = 0
         self.ended[node] = now
         del self.flight[node]
@@ -253,11 +256,26 @@ class Machine:
             if self.watch:
                 self._record(node, after, now)
             self.states[node] = after
-        waits, ready, sign = self._waits, self._ready, self._sign
-        for other in self._then[node]:
-            waits[other] = left = waits[other] - 1
-            if not left:
-                heappush(ready, sign * other)
+        if self._order is None:
+            self._free(node)
+
+    def _goes_on(self, node: int, now: float) -> bool:
+        # Whether a component with several calls for this signal has more of them, or was finished another way.
+        phases = self.phases[node]
+        at = self.phase.get(node, 0)
+        if phases[at].kind == OWN:
+            self._settle(node)
+        if at + 1 < len(phases) and not (self.row.opens and (self._halting or self.flight[node])):
+            self.phase[node] = at + 1
+            self._continuing.append(node)
+        elif self.row.opens and not self.held[node]:
+            self.skipped[node] = "the request was given up before"
+            self._finish(node, STOPPED, now)
+        elif any(failed.node == node and failed.signal == self.row.name for failed in self.failures):
+            self._finish(node, FAILED, now)
+        else:
+            return False
+        return True
 
     def failed(self, node: int, error: BaseException, now: float, *, handler: str | None = None) -> None:
         """A call raised. What counts as interrupting the whole request has to be said with `interrupt` too."""

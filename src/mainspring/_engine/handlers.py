@@ -186,7 +186,16 @@ def resolved_config(store: Store, node: int, component: Component[Any]) -> dict[
     if component._shape == ATOMS:
         return config.copy()
     if component._shape == FLAT:
-        index, instances, seen = store.graph.index, store.instances, store.seen
+        graph, instances, seen = store.graph, store.instances, store.seen
+        if graph.direct[node] and not seen:
+            found, k, needs = config.copy(), 0, graph.needs[node]
+            for name, value in config.items():
+                if type(value) is Ref:
+                    value = instances[needs[k]]
+                    found[name] = value.reveal() if type(value) is Secret else value
+                    k += 1
+            return found
+        index = graph.index
         found = {}
         for name, value in config.items():
             if type(value) is Ref:

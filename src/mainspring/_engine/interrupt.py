@@ -9,6 +9,10 @@ driver asks.
 from __future__ import annotations
 
 import sys
+
+# Built in, and what the module `signal` wraps: there each call makes members of an enum, and the four calls of one start
+# and one stop take longer than starting and stopping ten components. Its wrappers are also frames that can be interrupted.
+from _signal import SIGINT, default_int_handler, getsignal, signal  # type: ignore[import-not-found]
 from time import monotonic
 from types import CodeType, FrameType, TracebackType
 from typing import Final
@@ -33,15 +37,14 @@ class Guard:
         self._mine = False
 
     def __enter__(self) -> Guard:
-        import signal  # here, as threading: a program that only imports the package need not wait for them
-        import threading
+        import threading  # here: a program that only imports the package need not wait for it
 
         self._mine = threading.current_thread() is threading.main_thread()
         if self._mine:
             self._before = Guard.current
-            if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _on_sigint):
+            if getsignal(SIGINT) in (default_int_handler, _on_sigint):
                 # First the handler, then the guard it looks for: with none there it does what Python's own would do.
-                signal.signal(signal.SIGINT, _on_sigint)
+                signal(SIGINT, _on_sigint)
             Guard.current = self
         return self
 
@@ -49,11 +52,9 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._mine:
-            import signal
-
             Guard.current = self._before
-            if self._before is None and signal.getsignal(signal.SIGINT) is _on_sigint:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self._before is None and getsignal(SIGINT) is _on_sigint:
+                signal(SIGINT, default_int_handler)
 
     def is_insisted_on(self) -> bool:
         """Whether an interruption was kept back in this call before, by now long enough to be no accident.

@@ -9,7 +9,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from .._core.model import OWN, PRE, Component, Phase, Signal
+from .._core.model import ABSENT, OWN, PRE, Component, Phase, Signal
 from .._core.run import DONE, Machine
 from ..errors import DeadlineExceeded
 from .events import Observers
@@ -32,6 +32,7 @@ def drive(
     """
     clock = perf_counter
     nodes = store.graph.nodes
+    instances, scopes = store.instances, store.scopes
     watch = machine.watch
     interruption: BaseException | None = None
     row = machine.row
@@ -90,10 +91,15 @@ def drive(
         else:
             now = clock()
             succeeded(node, now)
-            if closes and not (special and node in machine.flight):
-                if store.workers:
-                    _dismiss(store, node)
-                store.clear(node)
+            if closes:
+                if special or store.seen or store.configs:
+                    if node not in machine.flight:
+                        if store.workers:
+                            _dismiss(store, node)
+                        store.clear(node)
+                else:
+                    instances[node] = ABSENT
+                    scopes[node] = None
         if watch:
             observers.tell(machine, guard)
         if guard.attention:

@@ -107,7 +107,7 @@ class _Runner:
         grace: float,
         slow: float,
     ) -> None:
-        self._load, self._observers, self._say, self._grace = load, observers, show.careful(say), grace
+        self._load, self._observers, self._report, self._grace = load, observers, show.careful(say), grace
         self._select = select if select is None or isinstance(select, str | Id) else list(select)
         self._phase = _Phase.IDLE
         self._asked: int | None = None
@@ -116,7 +116,13 @@ class _Runner:
         self._wakeup = -1
         self._progress = Progress(self._say)
         self._progress.on_stopping = self._on_stopping
-        self._watch = Watch(self._progress, self._say, grace, slow)
+        self._watch = Watch(self._progress, self._report, grace, slow)
+
+    def _say(self, text: str) -> None:
+        if self._asked is not None:
+            # Whoever sees what is said may answer with a second signal, which must not be taken for an echo of the first.
+            self._watch.settled.wait(_MOMENT)
+        self._report(text)
 
     def run(self) -> int:
         self._watch.start()
@@ -268,7 +274,6 @@ class _Runner:
             self._watch.news.get()
 
     def _stop(self, live: Live) -> int:
-        self._watch.settled.wait(_MOMENT)  # so that what is said is not said before its time
         self._say(f"{self._why()}: stopping, within {self._grace:g} s")
         return STOPPED if self._stopped(live) else STOP_FAILED
 
