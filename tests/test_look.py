@@ -452,7 +452,7 @@ def test_report_says_why_nothing_was_done() -> None:
     """The report says of what was passed over why."""
     live = some_system().start("db.pool")
     report = live.start()
-    assert (report["db.pool"].called, report["db.pool"].skipped) == (False, "it is running")
+    assert (report["db.pool"].called, report["db.pool"].skipped) == (False, "it was running already")
     assert report["web.app"].skipped is None
     live.stop()
 

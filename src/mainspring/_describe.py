@@ -1,4 +1,4 @@
-"""What a system is made of, for people: nothing secret is ever in it."""
+"""What a system is made of, for people. Secrets are masked wherever a definition says that they are."""
 
 from __future__ import annotations
 
@@ -167,10 +167,22 @@ class Description(Mapping[Id, Entry]):
 
     def as_dict(self) -> dict[str, Any]:
         """The description as nested dicts and lists of plain values, for JSON; what is not plain becomes text."""
-        return {str(id): _plain(entry._asdict()) for id, entry in self.items()}
+        secrets = self._secrets()
+        return {str(id): _plain(entry._asdict(), secrets) for id, entry in self.items()}
 
     def __str__(self) -> str:
-        return "\n\n".join(str(self[id]) for id in self)
+        return _scrubbed("\n\n".join(str(self[id]) for id in self), self._secrets())
+
+    def _secrets(self) -> list[str]:
+        # What an instance shows of itself is its own; but the values that are known to be secret are not shown there either.
+        found: set[str] = set()
+        for nodes in self._definition.groups.values():
+            for node in nodes.values():
+                data = node._value if isinstance(node, Constant) else (node._config, node._spec.start)
+                for _, leaf in refs.leaves(data):
+                    if isinstance(leaf, refs.Secret):
+                        found.update(str(value) for _, value in refs.walk(leaf) if isinstance(value, str | int | bytes))
+        return sorted((text for text in found if len(text) > 3), key=len, reverse=True)
 
 
 def _as_written(reference: Ref | LocalRef) -> Any:
@@ -214,15 +226,23 @@ class _MaskedResolver(Resolver):
         return refs.masked(value, own)
 
 
-def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, State)):
+def _scrubbed(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _plain(value: Any, secrets: list[str]) -> Any:
+    if value is None or (isinstance(value, bool | int | float) and str(value) not in secrets):
         return value
-    if isinstance(value, Id | State | Site):
+    if isinstance(value, str):
+        return _scrubbed(str(value), secrets)
+    if isinstance(value, Id | Site):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _plain(v, secrets) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_plain(v, secrets) for v in value]
     if isinstance(value, set | frozenset):
-        return sorted(map(_short, value)) if not all(isinstance(v, str) for v in value) else sorted(value)
-    return _short(value)
+        return sorted(_scrubbed(v if isinstance(v, str) else _short(v), secrets) for v in value)
+    return _scrubbed(_short(value), secrets)

@@ -87,7 +87,13 @@ class Report(Mapping[Id, Outcome]):
         began, ended = main.began[i], main.ended[i]
         skipped = machine.skipped.get(i)
         if not began and skipped is None:
-            skipped = "the request was given up before" if machine.interrupted else f"it is {state}"
+            skipped = (
+                "the request was given up before"
+                if machine.interrupted
+                else f"it is {state}"
+                if state is not State.RUNNING
+                else "it was running already"
+            )
         result = None
         if self._instances is not None:
             result = None if self._instances[i] is ABSENT else self._instances[i]

@@ -210,6 +210,10 @@ class RunError(MainspringError, ExceptionGroup[Exception]):
     def __str__(self) -> str:
         return self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The live system stays where it runs.
+        return type(self), (self.message, self.exceptions, self.failures)
+
     def derive(self, excs: Sequence[Exception], /) -> RunError:  # type: ignore[override]
         """Part of this group, as `except*` makes it; keeps the class, the failures that belong to it, and `live`."""
         inside = {id(leaf) for error in excs for leaf in _leaves(error)}

@@ -582,7 +582,10 @@ class Live:
         Raises:
             StopError: a stop failed; what could be started again was.
             StartError: a start failed; what this request had started was stopped again.
+            StateError: something that would have to be running is suspended or abandoned. Nothing was stopped.
         """
+        if select is not None and not isinstance(select, str | Id):
+            select = list(select)  # it is looked at twice
 
         def stages() -> list[Plan]:
             down = self._plan(STOP, select)
@@ -590,7 +593,9 @@ class Live:
             again = [i for i in down.members if held[i]]
             chosen = selected(graph, select)
             roots = None if chosen is None and not again else {*again, *(chosen or ())}
-            return [down, Plan(graph, START, roots, deadlines=self._system._definition.deadlines)]
+            up = Plan(graph, START, roots, deadlines=self._system._definition.deadlines)
+            self._refuse_to_start(up, but=frozenset(down.members))
+            return [down, up]
 
         return self._request("restart", stages, None)
 
@@ -650,7 +655,7 @@ class Live:
         graph = self._store.graph
         return Plan(graph, row, selected(graph, select), deadlines=self._system._definition.deadlines)
 
-    def _refuse_to_start(self, plan: Plan) -> None:
+    def _refuse_to_start(self, plan: Plan, but: frozenset[int] = frozenset()) -> None:
         store = self._store
         states = store.states
         if _SUSPENDED not in states and ABANDONED not in states and FAILED not in states:
@@ -658,12 +663,14 @@ class Live:
         wrong = []
         for i in plan.members:
             state, id = store.states[i], store.graph.ids[i]
+            if i in but and state != ABANDONED:
+                continue
             if state == _SUSPENDED:
                 wrong.append(f"{id} is suspended: resume or stop it first.")
             elif state == ABANDONED:
                 wrong.append(f"{id} was abandoned, and what hangs in it may still run: it cannot be started again.")
             elif state == FAILED and store.held[i]:
-                wrong.append(f"{id} failed and was kept: stop or restart it.")
+                wrong.append(f"{id} failed and still holds what it had: stop or restart it.")
         if wrong:
             raise StateError(" ".join(wrong))
 
@@ -683,8 +690,9 @@ class Live:
     ) -> Report:
         if self._is_inside():
             raise StateError(
-                f"{name} was asked for from a handler of the same system, which would wait for itself. "
-                "Ask from outside, or from a thread of your own."
+                f"{name} was asked for from within a request of the same system, by a handler or an observer, "
+                "and would wait for itself. "
+                "Ask when the handler has returned. In a signal handler of Python's, use mainspring.interrupt(...)."
             )
         with self._lock:
             self._owner = get_ident()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import _text
-from ..errors import BadArguments, BadComponent, Problem, RequiredMissing
+from ..errors import BadArguments, BadComponent, Problem, RequiredMissing, Site
 from . import refs
 from .callables import Id
 from .graph import Graph, graph_of, site_of
@@ -38,6 +38,7 @@ def _found(definition: Definition) -> list[Problem]:
             if not node._bound:
                 problems += _arguments(graph.ids[i], node)
     definition.cache["specs"] = specs
+    problems += _deadlines(definition.deadlines, signals, None, None)
     if len(problems) > 1:
         place = {Id(g, n): k for k, (g, n) in enumerate((g, n) for g, m in definition.groups.items() for n in m)}
         problems.sort(key=lambda problem: place.get(problem.id, -1) if problem.id is not None else -1)
@@ -55,8 +56,19 @@ def _required(id: Id, node: Node) -> list[Problem]:
     return found
 
 
-def _handlers(graph: Graph, i: int, spec: Spec, signals: Mapping[str, Any]) -> list[Problem]:
+def _deadlines(given: Any, signals: Mapping[str, Any], id: Id | None, site: Site | None) -> list[Problem]:
     found = []
+    for signal in given if isinstance(given, Mapping) else ():
+        if signal not in signals:
+            what = f"has a deadline for the signal {signal!r}, which the system does not have."
+            what = what if id is not None else f"The system {what}"
+            hint = _text.hint_near(signal, signals, what="signal")
+            found.append(Problem(BadComponent, what, id, ("deadlines", signal) if id is not None else (), site, hint))
+    return found
+
+
+def _handlers(graph: Graph, i: int, spec: Spec, signals: Mapping[str, Any]) -> list[Problem]:
+    found = _deadlines(spec.deadlines, signals, graph.ids[i], site_of(graph.nodes[i]))
     for slot, table in (("handlers", spec.handlers), ("pre", spec.pre), ("post", spec.post)):
         for signal in table:
             if signal not in signals:

@@ -118,7 +118,7 @@ def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
         group, name = str(path[0]), str(path[1])
         id = Id(group, name)
         if group not in groups or name not in groups[group]:
-            problems.append(_nothing(path, groups))
+            problems.append(_nothing(path, groups, guess=len(problems) < 20))
             continue
         try:
             node = _changed(groups[group][name], id, path, value)
@@ -126,7 +126,7 @@ def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
             problems.append(_problem(bad.what, path, id, bad.hint, bad.candidates))
             continue
         except DefinitionError as error:
-            problems += error.problems
+            problems += [p._replace(id=p.id or id, path=p.path or tuple(path[2:])) for p in error.problems]
             continue
         if group not in owned:
             owned.add(group)
@@ -167,8 +167,10 @@ def _problem(what: str, path: Path, id: Id | None, hint: str, candidates: list[s
     return Problem(BadOverride, f"The override {text} {what}", hint=hint, details=details)
 
 
-def _nothing(path: Path, groups: Groups) -> Problem:
+def _nothing(path: Path, groups: Groups, guess: bool = True) -> Problem:
     group, name = str(path[0]), str(path[1])
+    if not guess:
+        return _problem("names nothing that exists.", path, None, "", [])
     if group not in groups:
         what, candidates = f"names the group {_text.quote(group)}, which does not exist.", list(groups)
         hint = _text.hint_near(group, candidates, what="group in this system")

@@ -209,7 +209,7 @@ class ComponentFunction(Unfinished, Generic[P, T]):
         """The undecorated function, class or callable."""
         return cast("Callable[P, Any]", self.__wrapped__)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Component[T]:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Component[T]:
         """A definition with these arguments, any of which may be or hold a reference.
 
         Raises:
@@ -348,6 +348,7 @@ class ComponentFunction(Unfinished, Generic[P, T]):
 
     def on(self, signal: str, /) -> Callable[[Callable[Concatenate[T, Q], R]], Callable[Concatenate[T, Q], R]]:
         """Attach a handler of any signal in the system's table. It gets the instance."""
+        _refuse_bare(self, "on", signal)
 
         def attach(handler: Callable[Concatenate[T, Q], R]) -> Callable[Concatenate[T, Q], R]:
             self._attach("handlers", signal, handler)
@@ -365,6 +366,8 @@ class ComponentFunction(Unfinished, Generic[P, T]):
             name: what the handler is known by; the function's own name if not given. Of two with one name the later counts.
         """
 
+        _refuse_bare(self, "pre", signal)
+
         def attach(handler: Callable[Q, R]) -> Callable[Q, R]:
             self._attach("pre", name, handler, signal)
             return handler
@@ -381,6 +384,8 @@ class ComponentFunction(Unfinished, Generic[P, T]):
             name: what the handler is known by; the function's own name if not given. Of two with one name the later counts.
         """
 
+        _refuse_bare(self, "post", signal)
+
         def attach(handler: Callable[Q, R]) -> Callable[Q, R]:
             self._attach("post", name, handler, signal)
             return handler
@@ -389,6 +394,13 @@ class ComponentFunction(Unfinished, Generic[P, T]):
 
     def __repr__(self) -> str:
         return f"<component function {self.__name__}>"
+
+
+def _refuse_bare(function: ComponentFunction[..., Any], method: str, signal: object) -> None:
+    if not isinstance(signal, str):
+        what = f"{function.__name__}.{method} is given {signal!r}, not the name of a signal."
+        hint = f'Write @{function.__name__}.{method}("signal").'
+        raise BadComponent([Problem(BadComponent, what, site=_site(sys._getframe(2)), hint=hint)])
 
 
 def _parameters(parameters: Parameters) -> list[str]:
@@ -505,8 +517,8 @@ def component(target: Any = ABSENT, /, *, stop: Handler | None = None, enter: bo
             callable. Left out, a decorator is returned.
         stop: gets the instance.
         enter: `target` gives a context manager that is to be entered at start and left at stop.
-        handlers, status, suspend, resume, pre, post, resolve, doc, tags, enabled, deadlines, retry, schema,
-            instance_schema: as for `Component`.
+        handlers, status, suspend, resume, pre, post, resolve, doc, tags, enabled, deadlines: as
+            for `Component`.
 
     Returns:
         A component function, or a decorator that makes one.

@@ -171,11 +171,13 @@ class Graph:
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flow chart; an arrow points at what is needed."""
-        return _text.mermaid(*self._drawing()[:2], keys=self._drawing()[2])
+        groups, edges, keys = self._drawing()
+        return _text.mermaid(groups, edges, keys=keys)
 
     def dot(self) -> str:
         """The graph in Graphviz' DOT language; an arrow points at what is needed."""
-        return _text.dot(*self._drawing()[:2], keys=self._drawing()[2])
+        groups, edges, keys = self._drawing()
+        return _text.dot(groups, edges, keys=keys)
 
     def _drawing(self) -> tuple[dict[str, list[tuple[str, str, str]]], list[tuple[str, str, str]], dict[str, str]]:
         keys: dict[str, str] = {}
@@ -183,8 +185,13 @@ class Graph:
         for id, _ in self._nodes_as_written():
             keys[str(id)] = f"n{len(keys)}"
             groups.setdefault(id.group, []).append((str(id), id.name, self._kind(id)))
-        edges = {(str(e.id), str(e.needs)): "" for e in self.edges if not e.optional}
-        edges |= {pair: "optional" for e in self.edges if (pair := (str(e.id), str(e.needs))) not in edges}
+        edges: dict[tuple[str, str], str] = {}
+        for edge in self.edges:
+            pair = str(edge.id), str(edge.needs)
+            if not edge.optional:
+                edges[pair] = ""
+            else:
+                edges.setdefault(pair, "optional")
         return groups, [(a, b, style) for (a, b), style in edges.items()], keys
 
     def __repr__(self) -> str:
@@ -240,6 +247,7 @@ class _Builder:
     def __init__(self, definition: Definition) -> None:
         self.groups = definition.groups
         self.problems: list[Problem] = []
+        self.guesses = 20
         self.off: dict[Id, str] = {}
         self.ids: list[Id] = []
         self.nodes: list[Node] = []
@@ -405,6 +413,12 @@ class _Builder:
 
     def _unknown(self, i: int, path: Path, reference: Ref | LocalRef, what: str) -> None:
         target = reference.at(self.ids[i].group).path
+        # Looking for near misses takes as long as the system is large; whoever has many problems reads the first ones.
+        self.guesses -= 1
+        if self.guesses < 0:
+            details = {"target": _text.dotted(target), "candidates": []}
+            self._problem(UnknownReference, i, path, what, "", details)
+            return
         hint = _near_id(target, self.groups)
         candidates = [str(Id(g, n)) for g, members in self.groups.items() for n in members]
         details = {"target": _text.dotted(target), "candidates": _text.near(_text.dotted(target[:2]), candidates)}
@@ -529,6 +543,8 @@ def selected(graph: Graph, select: Selection) -> list[int] | None:
     """
     if select is None:
         return None
+    if not isinstance(select, Iterable):
+        raise UnknownComponent(f"A selection is an id, a group's name, or several of them, not {select!r}.")
     parts: list[Any] = [select] if isinstance(select, str | Id) else list(select)
     found: set[int] = set()
     wrong: list[str] = []

@@ -45,9 +45,6 @@ if TYPE_CHECKING:
         tags: Iterable[str]
         enabled: Any
         deadlines: float | Mapping[str, float]
-        retry: Any
-        schema: Any
-        instance_schema: Any
 
 
 T = TypeVar("T")
@@ -127,7 +124,10 @@ class Signal:
             raise ValueError(f"direction must be 'dependencies first' or 'dependents first', not {direction!r}")
         if draws_in not in (None, "needs", "needed by"):
             raise ValueError(f"draws_in must be 'needs', 'needed by' or None, not {draws_in!r}")
-        given = tuple(State(state) for state in states)
+        if name not in ("start", "stop") and after not in (None, "running", "suspended"):
+            # Of any other state start and stop would conclude that there is nothing to stop, or that all is to be made anew.
+            raise ValueError(f"after must be 'running', 'suspended' or None, not {str(after)!r}")
+        given = tuple(State(state) for state in ((states,) if isinstance(states, str) else states))
         columns = {
             "name": name,
             "direction": direction,
@@ -236,8 +236,7 @@ class Absent:
 ABSENT: Final[Any] = Absent()
 
 SLOTS: Final = (
-    "start", "stop", "scope", "handlers", "pre", "post", "resolve", "doc", "tags", "enabled", "deadlines", "retry",
-    "schema", "instance_schema",
+    "start", "stop", "scope", "handlers", "pre", "post", "resolve", "doc", "tags", "enabled", "deadlines",
 )  # fmt: skip
 SHORTHANDS: Final = ("status", "suspend", "resume")  # slots that are entries of `handlers`
 KEYWORDS: Final = frozenset({*SLOTS, *SHORTHANDS}) - {"start", "stop", "scope"}  # what `component` takes
@@ -273,9 +272,6 @@ class Spec:
         self.tags = frozenset(slots.get("tags") or ())
         self.enabled = slots.get("enabled", True)
         self.deadlines = copied_deadlines(slots.get("deadlines"))
-        self.retry = slots.get("retry")
-        self.schema = slots.get("schema")
-        self.instance_schema = slots.get("instance_schema")
         self._parameters: Parameters | None = None
         # What other rooms derive from a spec and want to keep: the engine's calls, the checks that passed.
         self.cache: dict[Any, Any] = {}
@@ -475,9 +471,6 @@ class Component(Generic[T_co]):
         tags: any strings.
         enabled: a bool, or a reference to a constant that is one.
         deadlines: seconds that a handler may take: for all signals, or by signal.
-        retry: reserved for retries of start.
-        schema: reserved for checking the config.
-        instance_schema: reserved for checking the instance.
 
     Raises:
         BadComponent: the slots do not fit together.
@@ -627,21 +620,6 @@ class Component(Generic[T_co]):
     def deadlines(self) -> float | Mapping[str, float] | None:
         """Seconds that a handler may take."""
         return self._spec.deadlines
-
-    @property
-    def retry(self) -> Any:
-        """Reserved for retries of start."""
-        return self._spec.retry
-
-    @property
-    def schema(self) -> Any:
-        """Reserved for checking the config."""
-        return self._spec.schema
-
-    @property
-    def instance_schema(self) -> Any:
-        """Reserved for checking the instance."""
-        return self._spec.instance_schema
 
     @property
     def site(self) -> Site | None:

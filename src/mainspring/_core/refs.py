@@ -212,6 +212,9 @@ def freeze(value: Any, refuse: Callable[[Any], tuple[str, str] | None], path: Pa
             path[:3], f"data nested more than {DEEPEST} levels deep, or that contains itself", "Use opaque(...)."
         )
     if kind is dict:
+        for key in value:
+            if isinstance(key, Ref | LocalRef | Required):
+                raise Unfit(path, f"{key!r} is a key of a dict, where nothing is replaced", "Use references as values.")
         return {k: freeze(v, refuse, (*path, k)) for k, v in value.items()}
     if kind is list:
         return [freeze(v, refuse, (*path, i)) for i, v in enumerate(value)]

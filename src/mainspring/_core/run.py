@@ -77,7 +77,7 @@ class Machine:
     __slots__ = (
         "_after", "_applies", "_blocked", "_closes",
         "_continuing", "_due", "_during", "_halting", "_opens", "_order", "_picky", "_ready", "_sign",
-        "_started", "_then", "_to_come", "_waits", "began", "changes", "deadlines", "ended", "failures", "flight",
+        "_started", "_stumbled", "_then", "_to_come", "_waits", "began", "changes", "deadlines", "ended", "failures", "flight",
         "held", "interrupted", "limit", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row",
         "skipped", "stages", "states", "to_cancel", "watch",
     )  # fmt: skip
@@ -122,6 +122,7 @@ class Machine:
         # Whether a node in a fitting state may have to be passed over all the same. Mostly none has to, and asking costs.
         self._picky = bool(plan.through or not row.without_handler or (row.closes and FAILED in self.states))
         self._blocked: set[int] = set()
+        self._stumbled: set[int] = set()  # whose pre-stop failed, and who are being stopped all the same
         zeros = bytes(8 * len(self.states))
         self.began = array("d", zeros)  # seconds on the driver's clock; 0.0 for what did not begin
         self.ended = array("d", zeros)
@@ -271,7 +272,7 @@ class Machine:
         elif self.row.opens and not self.held[node]:
             self.skipped[node] = "the request was given up before"
             self._finish(node, STOPPED, now)
-        elif any(failed.node == node and failed.signal == self.row.name for failed in self.failures):
+        elif node in self._stumbled:
             self._finish(node, FAILED, now)
         else:
             return False
@@ -286,6 +287,7 @@ class Machine:
         self.failures.append(Failed(node, row.name, name, error))
         if row.closes and phases is not None and phases[at].kind == PRE:
             # A failing pre-stop does not keep stop from running.
+            self._stumbled.add(node)
             self.phase[node] = at + 1
             self._continuing.append(node)
             return
@@ -346,6 +348,11 @@ class Machine:
     def due(self, node: int) -> float | None:
         """The moment at which a call in flight is overdue."""
         return self._due.get(node)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether stages are still to come, as the start half of a restart."""
+        return bool(self._to_come)
 
     @property
     def next_deadline(self) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter, time
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
 from .. import _text
@@ -17,6 +18,9 @@ from .._core.model import ABSENT, OWN, Component, Constant, Phase, Spec
 from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Secret, Unreachable
 from ..errors import BadComponent, BrokenReference, Problem, StateError
 from .interrupt import Guard
+
+# What a call gives when it has run nothing yet: a generator or coroutine function that did not look like one.
+_UNRUN: Final = frozenset({GeneratorType, CoroutineType, AsyncGeneratorType})
 
 VALUE: Final = 0
 FUNCTION: Final = 1
@@ -242,6 +246,8 @@ def begin(store: Store, node: int, component: Component[Any], system: str | None
         into.instances[node] = value
     elif kind == FUNCTION:
         guard.calling = False
+        if type(made) in _UNRUN:
+            _refuse_unrun(spec, made)
         into.instances[node] = made
     else:
         if not hasattr(type(made), "__enter__"):
@@ -250,6 +256,18 @@ def begin(store: Store, node: int, component: Component[Any], system: str | None
         guard.calling = False
         into.scopes[node] = made
         into.instances[node] = value
+
+
+def _refuse_unrun(spec: Spec, made: Any) -> None:
+    if isinstance(made, GeneratorType) and made.gi_code.co_name == "<genexpr>":
+        return
+    made.close() if not isinstance(made, AsyncGeneratorType) else None
+    what = f"{_text_of(spec)} gave {_text.a(type(made).__name__)}, of which nothing has been run."
+    hint = (
+        "Mainspring looks at a function to see whether it is a generator or a coroutine function. A decorator or a lambda "
+        "around it hides that: give scope=... for a generator function wrapped in contextlib.contextmanager, or leave it away."
+    )
+    raise BadComponent([Problem(BadComponent, what, hint=hint)])
 
 
 def _arguments(

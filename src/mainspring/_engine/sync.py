@@ -105,7 +105,7 @@ def drive(
         if guard.attention:
             guard.attention = False
             interruption = interruption or guard.take()
-            if interruption is not None or (guard.stop_asked and row.opens):
+            if interruption is not None or (guard.stop_asked and (row.opens or machine.has_more)):
                 machine.interrupt()
 
 

@@ -256,7 +256,8 @@ class _Runner:
             if in_stop:
                 self._say("\n" + show.failures(in_stop, system))
             return STOP_FAILED if in_stop else STOPPED
-        if isinstance(error, StartError) or is_asked(error):
+        if isinstance(error, StartError) or is_asked(error) or in_start:
+            # A component that raised SystemExit has not ended the program; its start has failed.
             self._say(f"The start failed after {took}.{again}\n")
             self._say(show.failures(found, system) or str(error))
             return START_FAILED
