@@ -245,6 +245,25 @@ RUN = [
         """,
     ),
     _example(
+        "BrokenReference",
+        """A reference into an instance leads nowhere. What an instance has inside is known only when it is there, so this
+        is found when the component that refers to it is to be started, and is a leaf of a `StartError`.""",
+        """
+        from mainspring import System, component, ref
+
+        @component
+        def settings():
+            return {"port": 8080}
+
+        @component
+        def server(port):
+            return port
+
+        System({"app": {"settings": settings(), "server": server(port=ref("app.settings.prt"))}}).start()
+        """,
+        leaf=True,
+    ),
+    _example(
         "DeadlineExceeded",
         """A handler took longer than its deadline. It comes as a leaf of one of the errors above, and it is a
         `TimeoutError` too. A note shows where the handler hangs; see

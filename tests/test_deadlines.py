@@ -546,6 +546,15 @@ def test_deadline_that_makes_no_sense(deadlines: Any) -> None:
     assert started == []
 
 
+def test_deadline_for_an_unknown_signal() -> None:
+    """A deadline for a signal that the system does not have is a problem with near misses, of a component or the system."""
+    problems = System({"a": {"b": Component(dict, deadlines={"stpo": 1})}}, deadlines={"strat": 1}).check()
+    assert sorted(str(problem.id) for problem in problems) == ["None", "a.b"]
+    text = " ".join(map(str, problems))
+    assert "Did you mean stop" in text
+    assert "Did you mean start" in text
+
+
 def test_observers_are_told_of_an_abandoned_component(gate: Gate) -> None:
     """An observer is told that a component was abandoned, with the error."""
     events: list[Event] = []

@@ -29,6 +29,7 @@ from mainspring import (
     ref,
 )
 
+untyped_component: Any = Component
 untyped: Any = component  # for calls that a type checker refuses, as it should
 
 
@@ -937,13 +938,13 @@ def test_config_of_a_component_is_checked() -> None:
 def test_config_is_a_mapping() -> None:
     """A config that is no mapping is an error at once."""
     with pytest.raises(BadArguments):
-        Component(dict, config=[1])  # type: ignore[arg-type]
+        untyped_component(dict, config=[1])
 
 
 def test_names_in_a_config_are_text() -> None:
     """A config with a key that is not text is an error at once."""
     with pytest.raises(BadArguments):
-        Component(dict, config={1: ref("a.b")})  # type: ignore[dict-item]
+        untyped_component(dict, config={1: ref("a.b")})
 
 
 # --- The function stays reachable ---------------------------------------------------------------------------------------
@@ -1100,6 +1101,49 @@ def test_handler_for_a_signal_that_is_not_in_the_table() -> None:
     assert problem.error is BadComponent
     assert str(problem.id) == "a.b"
     assert "status" in problem.hint
+
+
+@pytest.mark.parametrize("slot", ["start", "stop"])
+def test_start_and_stop_are_no_further_handlers(slot: str) -> None:
+    """Start and stop have slots of their own, and cannot stand among the further handlers."""
+    [problem] = System({"a": {"b": Component(dict, handlers={slot: print})}}).check()
+    assert (problem.error, problem.path) == (BadComponent, ("handlers", slot))
+
+
+def test_slot_that_there_is_not() -> None:
+    """A slot that a component does not have is an error with near misses, for `component` as for `replace`."""
+    with pytest.raises((BadComponent, TypeError), match="status"):
+        untyped(dict, statsu=print)
+    with pytest.raises((BadComponent, TypeError), match="status"):
+        untyped(statsu=print)
+
+
+@pytest.mark.parametrize("method", ["on", "pre", "post"])
+def test_decorator_for_a_signal_without_its_name(method: str) -> None:
+    """`@number.on` without the name of a signal is an error at once, instead of losing the handler."""
+
+    @component
+    def number() -> int:
+        return 7
+
+    with pytest.raises(BadComponent, match=method):
+        getattr(number, method)(lambda it: it)
+
+
+def test_generator_that_is_hidden_is_not_taken_for_an_instance() -> None:
+    """A function that gives a generator of which nothing has been run is a failed start that says what to do."""
+
+    def scope() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(StartError) as caught:
+        System({"a": {"b": Component(lambda: scope())}}).start()
+    assert "scope=" in str(caught.value.exceptions[0])
+
+
+def test_generator_expression_may_be_an_instance() -> None:
+    """A generator expression is an instance like any other."""
+    assert list(instance_of(Component(lambda: (x for x in "ab")))) == ["a", "b"]
 
 
 def test_replace_gives_another_definition() -> None:

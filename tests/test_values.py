@@ -13,7 +13,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mainspring import Component, Id, Secret, Signal, System, build, component, local_ref, opaque, ref, required
+from mainspring import (
+    Component,
+    Id,
+    Secret,
+    Signal,
+    System,
+    UnknownComponent,
+    build,
+    component,
+    local_ref,
+    opaque,
+    ref,
+    required,
+)
 
 
 class Point(NamedTuple):
@@ -440,6 +453,21 @@ def test_system_is_looked_at_by_id() -> None:
     assert 3 not in system
     assert [str(id) for id in system] == ["b.x", "b.y", "a.z"]
     assert len(system) == 3
+
+
+@pytest.mark.parametrize("id", ["a.z", "c.x", "a", "a.x.config", "a.y.l", "a.y.k.1"])
+def test_looking_up_what_is_not_there(id: str) -> None:
+    """A system that is asked for what it does not have says so."""
+    system = System({"a": {"x": given(1), "y": {"k": [5]}}})
+    with pytest.raises(UnknownComponent):
+        system[id]
+
+
+def test_signal_rows_are_values() -> None:
+    """Two rows are equal when all their columns are, and equal rows have equal hashes."""
+    assert Signal("go", draws_in="needs") == Signal("go", draws_in="needs") != Signal("go")
+    assert len({Signal("go"), Signal("go"), Signal("other")}) == 2
+    assert Signal("go") != "go"
 
 
 def test_repr_of_a_system_is_short() -> None:

@@ -34,6 +34,7 @@ SECONDS = 30  # that a command may take
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^\n`]*)$")
 _FILE = re.compile(r"# (?P<name>[\w/]+\.py)(?P<more>, continued)?\n")
 _DIFFERENT = [
+    (re.compile(r"\b\d\d:\d\d:\d\d\b"), "<clock>"),
     (re.compile(r"\b\d+(\.\d+)? ?(µs|ms|s)\b"), "<time>"),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
     (re.compile(r"(\bat:? +)[^\s:]+:\d+"), r"\1<site>"),

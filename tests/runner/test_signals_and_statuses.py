@@ -323,13 +323,14 @@ def test_an_async_component_ends_with_2(start: Start, app: Path) -> None:
     assert "Traceback" not in process.text
 
 
-def test_sys_exit_in_a_start_rolls_back_and_keeps_its_status(start: Start, app: Path) -> None:
-    """A component that ends the interpreter does so after the others were stopped."""
-    add(app, '\nleaving = system(bad=Component(lambda: sys.exit("no configuration")))\n')
+@pytest.mark.parametrize("status", ["0", "7", '"no configuration"'])
+def test_sys_exit_in_a_start_is_a_failed_start(start: Start, app: Path, status: str) -> None:
+    """A component that ends the interpreter has failed to start, whatever status it has in mind; the others are stopped."""
+    add(app, f"\nleaving = system(bad=Component(lambda: sys.exit({status})))\n")
     process = start(*RUN, "app:leaving")
     assert process.end() == 1
-    assert process.text.index("closes pool") < process.text.index("no configuration")
-    assert "Traceback" not in process.text
+    assert process.text.index("closes pool") < process.text.index("The start failed")
+    assert f"SystemExit: {status.strip(chr(34))}" in process.text
 
 
 # --- a stop that does not succeed -------------------------------------------------------------------------------------
