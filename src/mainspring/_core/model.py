@@ -286,7 +286,7 @@ class Spec:
         self._complain()
 
     def _complain(self) -> None:
-        what = None
+        what, hint = None, _FORMS
         if self.scope is not None and (self.start is not ABSENT or self.stop is not None):
             what = "it has a scope, which is start and stop in one, and a start or stop beside it"
         elif self.scope is None and self.start is ABSENT:
@@ -297,12 +297,14 @@ class Spec:
             what = f"its scope is {self.scope!r}, which cannot be called"
         elif not isinstance(self.enabled, bool | Ref | LocalRef):
             what = f"enabled is {self.enabled!r}, neither a bool nor a reference to a constant"
+            hint = "Give True, False, or a reference to a constant that is one of them."
         if what is None:
             for place, handler in self.all_handlers():
                 if not callable(handler):
                     what = f"its {place} handler is {handler!r}, which cannot be called"
+                    hint = "A handler is a function, or anything else that can be called with the instance."
         if what is not None:
-            raise BadComponent([Problem(BadComponent, f"A component does not fit together: {what}.", hint=_FORMS)])
+            raise BadComponent([Problem(BadComponent, f"A component does not fit together: {what}.", hint=hint)])
 
     def all_handlers(self) -> Iterable[tuple[str, Any]]:
         """Every handler but start and scope, with the path of its slot."""

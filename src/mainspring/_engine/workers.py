@@ -98,12 +98,14 @@ class Worker:
                 logging.getLogger("mainspring").exception("An abandoned component ended late, and its clean-up failed.")
 
     def _stack(self) -> str:
+        import os
         import sys
         import traceback
 
         frame = sys._current_frames().get(self._thread.ident or 0)
         if frame is None:
             return ""
-        lines = traceback.format_stack(frame)
-        here = next((i for i, line in enumerate(lines) if "_serve" in line), -1)
-        return "".join(lines[here + 1 :])
+        ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+        frames = traceback.extract_stack(frame)
+        here = max((i for i, entry in enumerate(frames) if entry.filename.startswith(ours)), default=-1)
+        return "".join(traceback.format_list(frames[here + 1 :]))
