@@ -55,7 +55,7 @@ unit: $(VENV)/.dev ## All tests
 build: $(VENV)/.dev ## Build the wheel and try it in an environment of its own
 	@sh scripts/try_wheel.sh $(BIN)/python
 
-soak: $(VENV)/.dev ## The long versions of the random tests (SOAK_EXAMPLES=50000) and of the killed service (SOAK_KILLS=20)
+soak: $(VENV)/.dev ## The long versions of the random tests (SOAK_EXAMPLES=10000) and of the killed service (SOAK_KILLS=20)
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/test_machine.py tests/test_properties.py -q
 	for i in $$(seq $${SOAK_KILLS:-20}); do $(BIN)/pytest tests/service/test_processes.py -q -k killed || exit 1; done
 

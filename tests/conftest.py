@@ -12,7 +12,7 @@ settings.register_profile(
 )
 settings.register_profile(
     "soak",
-    max_examples=int(os.environ.get("SOAK_EXAMPLES", "50000")),
+    max_examples=int(os.environ.get("SOAK_EXAMPLES", "10000")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
