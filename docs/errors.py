@@ -286,8 +286,8 @@ RUN = [
     ),
     _example(
         "Interrupted",
-        """Another thread asked for a stop while the system was starting. The start is given up, what it had started is
-        stopped again, and the start says so with this error, a leaf of a `StartError`.""",
+        """Another thread asked for a stop during a start or a restart. That is given up, what it had started is stopped
+        again, and it says so with this error, a leaf of a `StartError`.""",
         """
         import threading
 

@@ -45,11 +45,11 @@ class Gate:
 def gate() -> Iterator[Gate]:
     """A gate that is opened when the test is over, so that no thread is left hanging."""
     it = Gate()
+    before = set(threading.enumerate())
     yield it
     it.opened.set()
-    for thread in threading.enumerate():
-        if thread.name.startswith("a."):
-            thread.join(PATIENCE)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENCE)
 
 
 class Log(list[str]):

@@ -55,6 +55,7 @@ def pool(dsn: Any, *, max_size: Any = 10) -> Any:
     return dsn
 
 
+untyped_component: Any = Component
 untyped: Any = pool  # for calls that a type checker refuses, as it should
 
 
@@ -144,7 +145,11 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[DefinitionError], list[str]]] = 
         BadComponent,
         ["db.pool, handlers.relaod", "'relaod'", "signals=[Signal(...)]"],
     ),
-    "slots": (in_system(lambda: Component(stop=print)), BadComponent, ["neither a start nor a scope", "Give it start"]),
+    "slots": (
+        in_system(lambda: untyped_component(stop=print)),
+        BadComponent,
+        ["neither a start nor a scope", "Give it start"],
+    ),
     "bad id": (in_system(lambda: pool(dsn=ref("env..dsn"))), BadId, ["'env..dsn'", "group.name"]),
     "override": (
         lambda: System({"db": {"pool": pool(dsn=1)}}).override({"db.pool.config.dns": 1}),

@@ -45,6 +45,7 @@ class Log(list[str]):
         def of(signal: str) -> Callable[..., Any]:
             return self.handler(signal, name, broken)
 
+        slots: dict[str, Any] = {"resolve": of("resolve")} if "resolve" in broken else {}
         return Component(
             of("start"),
             of("stop"),
@@ -52,7 +53,7 @@ class Log(list[str]):
             status=of("status"),
             suspend=of("suspend"),
             resume=of("resume"),
-            resolve=of("resolve") if "resolve" in broken else None,
+            **slots,
             pre={signal: of(f"pre {signal}") for signal in ("start", "stop", "status") if f"pre {signal}" in broken},
             post={signal: of(f"post {signal}") for signal in ("start", "stop", "status") if f"post {signal}" in broken},
         )

@@ -14,6 +14,7 @@ import pytest
 from mainspring import (
     BadArguments,
     BadComponent,
+    BadOverride,
     Component,
     Secret,
     Signal,
@@ -210,3 +211,22 @@ def test_exits_of_a_component_are_no_instances_of_success() -> None:
     with pytest.raises(SystemExit):
         system.start()
     assert log == [[]]
+
+
+def test_a_reference_cannot_become_part_of_a_text() -> None:
+    """A reference in an f-string is an error that says what to write instead."""
+    with pytest.raises(TypeError, match="build"):
+        f"http://{ref('env.host')}"
+
+
+def test_an_override_that_forgot_config_says_so() -> None:
+    """A path that names a parameter where a slot stands is answered with the path that was meant."""
+    system = System({"a": {"b": Component(int, config={"x": 1})}, "c": {"d": Component(open, config={"file": "x"})}})
+    with pytest.raises(BadOverride, match=r"Did you mean c\.d\.config\.file\?"):
+        system.override({"c.d.file": "y"})
+
+
+def test_one_part_for_a_neighbour_is_answered_with_its_id() -> None:
+    """A reference with one part names a group; where a component has that name, its id is offered."""
+    system = System({"a": {"b": Component(int), "c": Component(list, config={"x": ref("b")})}})
+    assert "Did you mean a.b?" in system.check()[0].hint

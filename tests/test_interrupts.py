@@ -301,6 +301,7 @@ def system_of(form: str, log: Log) -> System:
     )
 
 
+LIVES: list[Live] = []  # the one that is being run
 LEFT: set[threading.Thread] = set()
 
 
@@ -319,7 +320,9 @@ STEP = 1 if sys.version_info < (3, 12) else 3  # later Pythons tell of instructi
 def visited(run: Callable[[At, Log], None]) -> Iterator[tuple[At, Log, BaseException | None]]:
     """Run something again and again, with the interruption at the first instruction, the second, and so on to the last."""
     run(At(0), Log())  # so that nothing is done for the first time later on
-    LEFT.update(threading.enumerate())
+    for live in LIVES:
+        live.stop()
+    LIVES.clear()
     number = 1
     with watching():
         while True:
@@ -357,18 +360,17 @@ def test_start_loses_nothing_wherever_it_is_interrupted(form: str) -> None:
 
     Either everything was rolled back, or the start had come to its end and the next stop stops everything.
     """
-    lives: list[Live] = []
 
     def run(at: At, log: Log) -> None:
-        lives[:] = [system_of(form, log).start([])]
+        LIVES[:] = [system_of(form, log).start([])]
         with at:
-            lives[0].start()
+            LIVES[0].start()
 
     wrong = Wrong()
     for at, log, error in visited(run):
-        running = [name for name in ("before", "it", "after") if lives[0].state(f"a.{name}") == "running"]
+        running = [name for name in ("before", "it", "after") if LIVES[0].state(f"a.{name}") == "running"]
         wrong.unless(len(running) in (0, 3), f"half started ({running})", at)
-        lives[0].stop()
+        LIVES[0].stop()
         wrong.unless(not threads_left(), "left a thread behind", at)
         wrong.unless(not log.lost(), f"lost {log.lost()}", at)
         wrong.unless(type(error) is KeyboardInterrupt, f"{error!r} came out", at)
@@ -378,18 +380,17 @@ def test_start_loses_nothing_wherever_it_is_interrupted(form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_stop_loses_nothing_wherever_it_is_interrupted(form: str) -> None:
     """Wherever Ctrl-C comes in a stop, KeyboardInterrupt comes out, and everything is stopped exactly once: all, or none yet."""
-    lives: list[Live] = []
 
     def run(at: At, log: Log) -> None:
-        lives[:] = [system_of(form, log).start()]
+        LIVES[:] = [system_of(form, log).start()]
         with at:
-            lives[0].stop()
+            LIVES[0].stop()
 
     wrong = Wrong()
     for at, log, error in visited(run):
-        running = {name for name in ("before", "it", "after") if lives[0].state(f"a.{name}") == "running"}
+        running = {name for name in ("before", "it", "after") if LIVES[0].state(f"a.{name}") == "running"}
         wrong.unless(len(running) in (0, 3), f"half stopped ({running} left)", at)
-        lives[0].stop()
+        LIVES[0].stop()
         wrong.unless(not threads_left(), "left a thread behind", at)
         wrong.unless(not log.lost(), f"lost {log.lost()}", at)
         wrong.unless(type(error) is KeyboardInterrupt, f"{error!r} came out", at)
@@ -400,11 +401,10 @@ def test_stop_loses_nothing_wherever_it_is_interrupted(form: str) -> None:
 @pytest.mark.parametrize("form", ["full", "deadline, full"])
 def test_other_requests_lose_nothing_wherever_they_are_interrupted(form: str, verb: str) -> None:
     """Wherever Ctrl-C comes in another request, KeyboardInterrupt comes out, and the next stop finds everything."""
-    lives: list[Live] = []
 
     def run(at: At, log: Log) -> None:
         live = system_of(form, log).start()
-        lives[:] = [live]
+        LIVES[:] = [live]
         if verb == "resume":
             live.suspend()
         with at:
@@ -412,7 +412,7 @@ def test_other_requests_lose_nothing_wherever_they_are_interrupted(form: str, ve
 
     wrong = Wrong()
     for at, log, error in visited(run):
-        lives[0].stop()
+        LIVES[0].stop()
         wrong.unless(not threads_left(), "left a thread behind", at)
         wrong.unless(not log.lost(), f"lost {log.lost()}", at)
         wrong.unless(type(error) is KeyboardInterrupt, f"{error!r} came out", at)
@@ -422,20 +422,19 @@ def test_other_requests_lose_nothing_wherever_they_are_interrupted(form: str, ve
 @pytest.mark.parametrize("form", ["full", "deadline"])
 def test_failing_start_loses_nothing_wherever_it_is_interrupted(form: str) -> None:
     """Wherever Ctrl-C comes in a start that fails anyway and is rolled back, what was started is stopped exactly once."""
-    lives: list[Live] = []
 
     def fails(needs: Any) -> None:
         raise ValueError("no")
 
     def run(at: At, log: Log) -> None:
         system = system_of(form, log).merge(System({"z": {"fails": Component(fails, config={"needs": ref("a.it")})}}))
-        lives[:] = [system.start([])]
+        LIVES[:] = [system.start([])]
         with at, contextlib.suppress(StartError):
-            lives[0].start()
+            LIVES[0].start()
 
     wrong = Wrong()
     for at, log, error in visited(run):
-        lives[0].stop()
+        LIVES[0].stop()
         wrong.unless(not threads_left(), "left a thread behind", at)
         wrong.unless(not log.lost(), f"lost {log.lost()}", at)
         wrong.unless(error is None or type(error) is KeyboardInterrupt, f"{error!r} came out", at)

@@ -33,6 +33,8 @@ from mainspring import (
     required,
 )
 
+untyped_component: Any = Component  # for calls that a type checker refuses, as it should
+
 
 def given(**config: Any) -> Any:
     """A component whose instance is the config it was started with."""
@@ -622,7 +624,7 @@ def test_secret_is_in_no_event() -> None:
         lambda: pool(Secret(HIDDEN), 1, 2),  # type: ignore[call-arg]
         lambda: given(x=Secret(Component(dict, config={"x": Secret(HIDDEN)}))),
         lambda: build(Settings, x=Secret(HIDDEN)),
-        lambda: Component(dict, config=Secret(HIDDEN)),  # type: ignore[arg-type]
+        lambda: untyped_component(dict, config=Secret(HIDDEN)),
     ],
 )
 def test_secret_is_in_no_error(broken: Any) -> None:

@@ -592,10 +592,11 @@ def test_error_of_a_handler_that_asks_its_own_system_is_a_failure_like_any_other
 def test_handler_may_look_at_its_own_system() -> None:
     """A handler may look at its own system while a request runs."""
     seen: list[Any] = []
-    system = System(
-        {"a": {"x": 1, "b": Component(dict, status=lambda it: seen.append((live["a.x"], live.state("a.b"))))}}
-    )
-    live = system.start()
+
+    def look(it: Any) -> None:
+        seen.append((live["a.x"], live.state("a.b")))
+
+    live = System({"a": {"x": 1, "b": Component(dict, status=look)}}).start()
     live.status()
     live.stop()
     assert seen == [(1, "running")]

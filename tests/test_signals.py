@@ -77,11 +77,11 @@ def test_during_and_after() -> None:
     """A signal may have a state during and a state after its handler."""
     seen: list[str] = []
     row = Signal("drain", "dependents first", during="suspending", after="suspended")
-    system = System(
-        {"a": {"b": Component(dict, handlers={"drain": lambda it: seen.append(str(live.state("a.b")))}), "c": Component(dict)}},
-        signals=[row],
-    )  # fmt: skip
-    live = system.start()
+
+    def drain(it: Any) -> None:
+        seen.append(str(live.state("a.b")))
+
+    live = System({"a": {"b": Component(dict, handlers={"drain": drain}), "c": Component(dict)}}, signals=[row]).start()
     live.signal("drain")
     assert seen == ["suspending"]
     assert [live.state("a.b"), live.state("a.c")] == ["suspended", "running"]
@@ -91,11 +91,11 @@ def test_during_and_after() -> None:
 def test_state_is_left_alone() -> None:
     """Without states during and after, a signal leaves the state alone."""
     seen: list[str] = []
-    system = System(
-        {"a": {"b": Component(dict, handlers={"go": lambda it: seen.append(str(live.state("a.b")))})}},
-        signals=[Signal("go")],
-    )
-    live = system.start()
+
+    def go(it: Any) -> None:
+        seen.append(str(live.state("a.b")))
+
+    live = System({"a": {"b": Component(dict, handlers={"go": go})}}, signals=[Signal("go")]).start()
     live.signal("go")
     assert [*seen, live.state("a.b")] == ["running", "running"]
     live.stop()

@@ -676,7 +676,9 @@ class Live:
 
     def _is_inside(self) -> bool:
         me = get_ident()
-        if self._owner == me:
+        if (
+            self._owner == me and self._lock.locked()
+        ):  # a Ctrl-C at the very end may leave the one behind, never the other
             return True
         workers = self._store.workers
         return bool(workers) and any(worker.ident == me for worker in list(workers.values()))

@@ -138,6 +138,8 @@ stopped
     ("wanted", "got", "same"),
     [
         ("took 3 µs", "took 41.2 ms", True),
+        ("at 07:12:33, took 3 µs", "at 23:59:01, took 41.2 ms", True),
+        ("at 07:12:33, took 3 µs", "at 33 s, took 3 µs", False),
         ("at: app.py:3", "at: other/app.py:7", True),
         ("<X at 0x7f0000000000>", "<X at 0x7fffffffff00>", True),
         ("a ... z", "a b c z", True),

@@ -208,6 +208,11 @@ def _changed(node: Node, id: Id, path: Path, value: Any) -> Node:
             )
         return node.replace(handlers={**spec.handlers, signal: value})
     if slot not in SLOTS:
+        if slot in node._config or slot in spec.parameters.accepts:
+            raise _Bad(
+                f"names the slot {_text.quote(slot)}, and a component has none.",
+                f"Did you mean {_text.dotted((*id, 'config', *path[2:]))}?",
+            )
         known = [*SLOTS, *SHORTHANDS, "config"]
         raise _Bad(
             f"names the slot {_text.quote(slot)}, and a component has none.", _text.hint_near(slot, known, what="slot")

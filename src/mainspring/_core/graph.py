@@ -513,6 +513,9 @@ def site_of(node: Node) -> Site | None:
 def _near_id(path: Path, groups: dict[str, dict[str, Node]]) -> str:
     group = str(path[0])
     if len(path) < 2:
+        members = [str(Id(g, group)) for g, nodes in groups.items() if group in nodes]
+        if members:
+            return f"One part names a whole group. Did you mean {_text.either(members[:3])}?"
         return _text.hint_near(group, groups, what="group in this system")
     name = str(path[1])
     if group in groups:

@@ -24,7 +24,17 @@ FLAT: Final = 1  # a config whose references all stand at the top
 NESTED: Final = 2  # has containers or marks that have to be replaced
 
 
-class Ref:
+class Mark:
+    """What stands in a config for something else."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        # Whoever writes f"http://{ref(...)}" means the value, and would get the reference as text without a word.
+        raise TypeError(f'{self!r} cannot be part of a text. Write build("...{{}}...".format, {self!r}).')
+
+
+class Ref(Mark):
     """A reference to a component, to something inside one, or to a whole group. Made by `ref`."""
 
     __slots__ = ("id", "optional", "path")
@@ -53,7 +63,7 @@ class Ref:
         return hash((self.path, self.optional))
 
 
-class LocalRef:
+class LocalRef(Mark):
     """A reference within the component's own group. Made by `local_ref`."""
 
     __slots__ = ("optional", "path")
