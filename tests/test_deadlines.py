@@ -476,6 +476,17 @@ def test_overdue_pre_stop(gate: Gate, log: Log) -> None:
     assert log == ["start x", "start y", "stop x"]
 
 
+def test_stop_after_an_overdue_pre_stop(gate: Gate, log: Log) -> None:
+    """Where a pre-stop handler that was given up on ends after all, the stop is run then, in the component's thread."""
+    live = System({"a": {"x": log.part("x", pre={"stop": gate}, deadlines={"stop": SHORT})}}).start()
+    with pytest.raises(StopError):
+        live.stop()
+    assert log == ["start x"]
+    gate.opened.set()
+    wait_for(lambda: "stop x" in log)
+    assert log == ["start x", "stop x"]
+
+
 def test_stop_in_a_with_block_that_is_overdue(gate: Gate, log: Log) -> None:
     """A stop that hangs does not keep a with block from ending."""
     parts = {"x": log.part("x"), "y": log.part("y", ref("a.x"), stop=gate, deadlines={"stop": SHORT})}
@@ -488,7 +499,7 @@ def test_stop_in_a_with_block_that_is_overdue(gate: Gate, log: Log) -> None:
 
 
 def test_overdue_status_keeps_no_other_from_being_asked(gate: Gate, log: Log) -> None:
-    """A status past its deadline is a failure of that signal, and the others are asked."""
+    """A status past its deadline is a failure of that signal; the others are asked, and the component stays as it was."""
     parts: dict[str, Any] = {
         "x": log.part("x", status=gate, deadlines={"status": SHORT}),
         "y": log.part("y", status=lambda it: "good"),
@@ -498,8 +509,35 @@ def test_overdue_status_keeps_no_other_from_being_asked(gate: Gate, log: Log) ->
         live.status()
     assert isinstance(caught.value.exceptions[0], DeadlineExceeded)
     assert live.report["a.y"].result == "good"
+    assert live.state("a.x") == "running"
+    gate.opened.set()
     live.stop()
-    assert "stop y" in log
+    assert log == ["start x", "start y", "stop y", "stop x"]
+
+
+def test_overdue_suspend_fails_the_component(gate: Gate, log: Log) -> None:
+    """A suspend past its deadline fails the component, which is stopped like any other."""
+    live = System({"a": {"x": log.part("x", suspend=gate, deadlines={"suspend": SHORT})}}).start()
+    with pytest.raises(SignalError):
+        live.suspend()
+    assert live.state("a.x") == "failed"
+    gate.opened.set()
+    live.stop()
+    assert log == ["start x", "stop x"]
+
+
+def test_stop_behind_a_handler_that_hangs(gate: Gate, log: Log) -> None:
+    """A stop behind a handler that hangs is abandoned at its own deadline, and still runs, should that handler end."""
+    x = log.part("x", status=gate, deadlines={"status": SHORT, "stop": SHORT})
+    live = System({"a": {"x": x, "y": log.part("y")}}).start()
+    with pytest.raises(SignalError):
+        live.status()
+    with pytest.raises(StopError):
+        live.stop()
+    assert live.state("a.x") == "abandoned"
+    assert log == ["start x", "start y", "stop y"]
+    gate.opened.set()
+    wait_for(lambda: "stop x" in log)
 
 
 @pytest.mark.parametrize(

@@ -453,6 +453,33 @@ def test_class_with_stop_only() -> None:
     assert log == ["stop"]
 
 
+def test_class_with_static_and_class_methods() -> None:
+    """Start and stop may be static methods or class methods: they are called as the object's own."""
+    log: list[str] = []
+
+    class Static:
+        @staticmethod
+        def start() -> None:
+            log.append("start static")
+
+        @staticmethod
+        def stop() -> None:
+            log.append("stop static")
+
+    class OfClass:
+        @classmethod
+        def start(cls) -> None:
+            log.append("start class")
+
+        @classmethod
+        def stop(cls) -> None:
+            log.append("stop class")
+
+    with System({"a": {"x": component(Static)(), "y": component(OfClass)()}}).started():
+        pass
+    assert log == ["start static", "start class", "stop class", "stop static"]
+
+
 def test_class_with_a_stop_beside_it() -> None:
     """A stop given beside a class counts instead of its own."""
     log: list[str] = []

@@ -317,12 +317,16 @@ def threads_left() -> list[str]:
 STEP = 1 if sys.version_info < (3, 12) else 3  # later Pythons tell of instructions too slowly to visit each of them
 
 
+def stop_what_runs() -> None:
+    """Leave nothing running."""
+    while LIVES:
+        LIVES.pop().stop()
+
+
 def visited(run: Callable[[At, Log], None]) -> Iterator[tuple[At, Log, BaseException | None]]:
     """Run something again and again, with the interruption at the first instruction, the second, and so on to the last."""
     run(At(0), Log())  # so that nothing is done for the first time later on
-    for live in LIVES:
-        live.stop()
-    LIVES.clear()
+    stop_what_runs()
     number = 1
     with watching():
         while True:
@@ -333,6 +337,7 @@ def visited(run: Callable[[At, Log], None]) -> Iterator[tuple[At, Log, BaseExcep
             except BaseException as it:
                 error = it
             if not at.delivered:
+                stop_what_runs()
                 assert number > 50, "hardly anything was visited"
                 return
             yield at, log, error

@@ -289,12 +289,13 @@ def test_description_masks_secrets_in_config_and_resolved_config() -> None:
     """Secrets are masked in the config, and in the resolved config also where they come through a reference."""
     system = System({
         "env": {"password": Secret("p"), "login": {"user": "u", "password": Secret("p")}},
+        "hidden": {"login": Secret({"user": "u", "password": "p"})},
         "a": {
             "b": Component(
                 Settings,
                 config={"port": {
                     "own": Secret("p"), "referred": ref("env.password"), "all": ref("env"), "deep": ref("env.login.password"),
-                    "user": ref("env.login.user"),
+                    "user": ref("env.login.user"), "inside": ref("hidden.login.user"),
                 }},
             )
         },
@@ -309,6 +310,7 @@ def test_description_masks_secrets_in_config_and_resolved_config() -> None:
         "all": {"password": masked, "login": {"user": "u", "password": masked}},
         "deep": masked,
         "user": "u",
+        "inside": masked,
     }
 
 
