@@ -13,7 +13,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -579,7 +579,9 @@ def _class_slots(cls: type[Any], slots: dict[str, Any]) -> None:
     if callable(start):
         slots["start"] = (ConstructedAsync if is_async(start) else Constructed)(cls)
     if callable(stop) and slots["stop"] is None:
-        slots["stop"] = stop
+        # A static or a class method takes no instance; through the instance each kind is called as it wants to be.
+        plain = isinstance(next((vars(c)["stop"] for c in cls.__mro__ if "stop" in vars(c)), None), FunctionType)
+        slots["stop"] = stop if plain else lambda instance: instance.stop()
 
 
 __all__ = ["ComponentFunction", "build", "component", "is_ref", "local_ref", "opaque", "ref"]
