@@ -167,12 +167,20 @@ def test_pure_rooms_have_no_effects() -> None:
     assert wrong == []
 
 
+# Who may use what of other packages; all of it is imported when it is used, and an extra.
+FOREIGN = {
+    "_engine.aio": {"anyio", "trio"},
+    "_engine.background": {"anyio"},
+    "runner._tree": {"rich"},
+}
+
+
 def test_nothing_but_the_standard_library() -> None:
-    """The whole package imports the standard library only."""
+    """The whole package imports the standard library only, but for the driver on AnyIO and what draws on a terminal."""
     wrong = [
         f"{found.by}:{found.line} imports {found.of}"
         for found in OTHERS
-        if found.of.split(".")[0] not in sys.stdlib_module_names
+        if found.of.split(".")[0] not in {*sys.stdlib_module_names, *FOREIGN.get(found.by, ())}
     ]
     assert wrong == []
 
@@ -226,6 +234,18 @@ def test_import_loads_nothing_heavy(loaded: set[str], name: str) -> None:
 def test_import_loads_no_room_and_no_front_door(loaded: set[str]) -> None:
     """`import mainspring` loads neither rooms nor front doors."""
     assert {name for name in loaded if name.startswith("mainspring.") and name.split(".")[1] in OUTER} == set()
+
+
+def test_workers_and_background_threads_load_no_asyncio() -> None:
+    """What runs on threads only needs neither asyncio nor AnyIO."""
+    statement = (
+        "from mainspring import Component, Context, System, background; "
+        "f = background(lambda ctx=Context.here: ctx.stopping.wait()); "
+        "System({'a': {'b': Component(int), 'c': f()}}, workers=2).start().stop()"
+    )
+    loaded = loaded_by(statement)
+    assert "mainspring._engine.conduct" in loaded
+    assert {"asyncio", "anyio"}.isdisjoint(loaded)
 
 
 def test_starting_a_system_loads_no_asyncio() -> None:

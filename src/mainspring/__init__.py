@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ._core.callables import Context, Id
 from ._core.define import ComponentFunction, build, component, is_ref, local_ref, opaque, ref
 from ._core.graph import Edge, Graph
-from ._core.model import Component, Signal, State
+from ._core.model import Component, Retry, Signal, State
 from ._core.plan import Plan, Step
 from ._core.refs import Secret, required
 from ._engine.events import Event, Observer
@@ -31,6 +31,7 @@ from .errors import (
     BadId,
     BadOverride,
     BrokenReference,
+    CrashError,
     CycleError,
     DeadlineExceeded,
     DefinitionError,
@@ -59,9 +60,12 @@ from .system import Live, Started, System
 
 if TYPE_CHECKING:
     from ._describe import Description, Entry
+    from ._engine.background import Background, background
     from ._report import Outcome, Report
+    from .runner import run
 
 __all__ = [
+    "Background",
     "BadArguments",
     "BadComponent",
     "BadId",
@@ -70,6 +74,7 @@ __all__ = [
     "Component",
     "ComponentFunction",
     "Context",
+    "CrashError",
     "CycleError",
     "DeadlineExceeded",
     "DefinitionError",
@@ -93,6 +98,7 @@ __all__ = [
     "ReferenceToOff",
     "Report",
     "RequiredMissing",
+    "Retry",
     "RunError",
     "Secret",
     "Signal",
@@ -110,6 +116,7 @@ __all__ = [
     "UnknownSignal",
     "UpdateError",
     "WrongType",
+    "background",
     "build",
     "component",
     "interrupt",
@@ -118,10 +125,19 @@ __all__ = [
     "opaque",
     "ref",
     "required",
+    "run",
 ]
 
 
-_LATE = {"Description": "_describe", "Entry": "_describe", "Outcome": "_report", "Report": "_report"}
+_LATE = {
+    "Background": "_engine.background",
+    "Description": "_describe",
+    "Entry": "_describe",
+    "Outcome": "_report",
+    "Report": "_report",
+    "background": "_engine.background",
+    "run": "runner",
+}
 
 
 def __getattr__(name: str) -> object:

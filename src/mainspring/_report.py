@@ -23,6 +23,7 @@ class Outcome(NamedTuple):
         started_at: seconds from the beginning of the request to its own.
         took: seconds, including the time to resolve its config.
         skipped: why nothing was done, or `None`.
+        attempts: how often its start was tried.
     """
 
     id: Id
@@ -32,6 +33,7 @@ class Outcome(NamedTuple):
     started_at: float
     took: float
     skipped: str | None
+    attempts: int = 1
 
 
 class Report(Mapping[Id, Outcome]):
@@ -101,7 +103,8 @@ class Report(Mapping[Id, Outcome]):
             for by_node in self._results.values():
                 result = by_node.get(i, result)
         at = began - machine.origin if began else 0.0
-        return Outcome(graph.ids[i], state, bool(began), result, at, max(0.0, ended - began), skipped)
+        attempts = machine.attempts.get(i, 1)
+        return Outcome(graph.ids[i], state, bool(began), result, at, max(0.0, ended - began), skipped, attempts)
 
     def __getitem__(self, id: str | Id) -> Outcome:
         path = parse_path((id,), "An id")
@@ -139,8 +142,30 @@ class Report(Mapping[Id, Outcome]):
             at = before[at]
         return tuple(reversed(path))
 
+    @property
+    def together(self) -> int:
+        """How many components had a handler under way at once, at most.
+
+        Example:
+            >>> from mainspring import Component, System
+            >>> System({"a": {"x": Component(dict), "y": Component(dict)}}).start().report.together
+            1
+        """
+        marks: list[tuple[float, int]] = []
+        for outcome in self.values():
+            if outcome.called:
+                marks += [(outcome.started_at, 1), (outcome.started_at + outcome.took, -1)]
+        most = now = 0
+        for _, change in sorted(marks):  # at the same moment ends come first
+            now += change
+            most = max(most, now)
+        return most
+
     def __str__(self) -> str:
         rows = []
+        bars = self.together > 1
+        path = self.critical_path
+        critical = frozenset(path)
         for id in self:
             outcome = self[id]
             times = (
@@ -148,8 +173,26 @@ class Report(Mapping[Id, Outcome]):
                 if outcome.called
                 else ""
             )
-            rows.append([f"  {id}", str(outcome.state), times or outcome.skipped or ""])
-        return "\n".join([f"{self.request}: {_text.duration(self.total)}", *_text.table(rows).splitlines()])
+            if outcome.attempts > 1:
+                times += f", {outcome.attempts} attempts"
+            row = [f"  {id}", str(outcome.state), times or outcome.skipped or ""]
+            if bars and outcome.called:
+                row.append(_bar(outcome, self.total, "█" if id in critical else "▒"))
+            rows.append(row)
+        lines = [f"{self.request}: {_text.duration(self.total)}", *_text.table(rows).splitlines()]
+        if bars:
+            lines.append(f"  up to {self.together} at once; critical path (█): {' → '.join(map(str, path))}")
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"<Report: {self.request}, {_text.count(len(self), 'component')}, {_text.duration(self.total)}>"
+
+
+_WIDTH = 24
+
+
+def _bar(outcome: Outcome, total: float, mark: str) -> str:
+    scale = _WIDTH / (total or 1.0)
+    first = min(_WIDTH - 1, int(outcome.started_at * scale))
+    last = min(_WIDTH, max(first + 1, round((outcome.started_at + outcome.took) * scale)))
+    return "·" * first + mark * (last - first) + "·" * (_WIDTH - last)

@@ -157,7 +157,8 @@ class Failure(NamedTuple):
 
     Parameters:
         id: the component.
-        signal: the signal that was being sent to it; "stop" for a component that was being rolled back.
+        signal: the signal that was being sent to it; "stop" for a component that was being rolled back, "crash" for one that
+            broke by itself.
         handler: the handler: the signal's name, or for example "post start: announce".
         error: what it raised, or an error of ours (`DeadlineExceeded`, `Interrupted`) about it.
     """
@@ -239,6 +240,10 @@ class StopError(RunError):
 
 class SignalError(RunError):
     """Handlers of some other signal failed."""
+
+
+class CrashError(RunError):
+    """A component broke by itself while the system was running. Comes out of the block around the system, and of `join`."""
 
 
 class UpdateError(RunError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import copy_context
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
@@ -13,15 +15,29 @@ from ._core import compose, refs
 from ._core.callables import Id
 from ._core.check import check
 from ._core.graph import Graph, Selection, graph_of, selected
-from ._core.model import ABSENT, CODE, START, STATES, STOP, Component, Constant, Definition, Signal, State, parse_path
+from ._core.model import (
+    ABSENT,
+    CODE,
+    START,
+    STATES,
+    STOP,
+    Component,
+    Constant,
+    Definition,
+    Options,
+    Signal,
+    State,
+    parse_path,
+)
 from ._core.plan import Plan
 from ._core.refs import Unreachable
 from ._core.run import ABANDONED, FAILED, Machine, OnFailure
-from ._engine.events import Observer, Observers
+from ._engine.events import Event, Observer, Observers
 from ._engine.handlers import Store, async_handlers
 from ._engine.interrupt import Guard
 from ._engine.sync import drive
 from .errors import (
+    CrashError,
     DefinitionError,
     Failure,
     Interrupted,
@@ -40,6 +56,8 @@ from .errors import (
 if TYPE_CHECKING:
     # What only looks back is loaded when somebody looks: importing the package is to cost next to nothing.
     from ._describe import Description
+    from ._engine.aio import Body, World
+    from ._engine.hosts import Host
     from ._report import Report
 
 T = TypeVar("T")
@@ -55,6 +73,9 @@ class System:
         signals: rows for the signal table, beside start, stop, suspend, resume and status.
         deadlines: seconds that a handler may take, for all components that do not say so themselves: a number, or numbers
             by signal.
+        limits: how many handlers may be called at once: a number for the whole system, or numbers by group, with "*" for the
+            whole system; no limit if not given. One with nothing but sync handlers and no workers calls one at a time.
+        workers: how many threads there are for sync handlers; with 0 they are called one after the other in the thread that asks.
         name: what the system is called.
 
     Raises:
@@ -78,10 +99,13 @@ class System:
         *,
         signals: Iterable[Signal] = (),
         deadlines: float | Mapping[str, float] | None = None,
+        limits: int | Mapping[str, int] | None = None,
+        workers: int = 0,
         name: str | None = None,
     ) -> None:
         table = compose.signals_of(signals)
-        self._definition = Definition(compose.groups_of(groups), table, deadlines, name)
+        options = Options.checked(name, deadlines, limits, workers)
+        self._definition = Definition(compose.groups_of(groups), table, options)
 
     @classmethod
     def _of(cls, definition: Definition) -> System:
@@ -152,7 +176,7 @@ class System:
             and all(list(nodes) == list(theirs.groups[group]) for group, nodes in mine.groups.items())
             and all(nodes == theirs.groups[group] for group, nodes in mine.groups.items())
             and mine.signals == theirs.signals
-            and (mine.deadlines, mine.name) == (theirs.deadlines, theirs.name)
+            and mine.options == theirs.options
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -312,6 +336,28 @@ class System:
             raise
         return live
 
+    async def astart(
+        self,
+        select: Selection = None,
+        *,
+        on_failure: OnFailure = "rollback",
+        observers: Iterable[Observer] = (),
+    ) -> Live:
+        """As `start`, awaited, on asyncio or trio; independent async handlers run concurrently.
+
+        Example:
+            >>> import asyncio
+            >>> async def main():
+            ...     live = await System({"env": {"port": 80}}).astart()
+            ...     print(live["env.port"])
+            ...     await live.astop()
+            >>> asyncio.run(main())
+            80
+        """
+        live = Live(self, observers)
+        await live.astart(select, on_failure=on_failure)
+        return live
+
     def started(
         self,
         select: Selection = None,
@@ -319,13 +365,14 @@ class System:
         on_failure: OnFailure = "rollback",
         observers: Iterable[Observer] = (),
     ) -> Started:
-        """The system for the time of a `with` block: started before it, stopped after it, whatever happens in it.
+        """The system for the time of a `with` or `async with` block: started before it, stopped after it, whatever happens.
 
         Parameters:
             select, on_failure, observers: as for `start`.
 
         Returns:
-            A context manager that gives the live system.
+            A context manager, sync and async, that gives the live system. At its end it raises a `CrashError` if a component
+            broke that was not to be kept; an `async with` block is cancelled when that is to stop the system.
 
         Example:
             >>> with System({"env": {"port": 80}}).started() as live:
@@ -338,12 +385,13 @@ class System:
 class Started:
     """What `System.started` gives."""
 
-    __slots__ = ("_live", "_observers", "_on_failure", "_select", "_system")
+    __slots__ = ("_body", "_live", "_observers", "_on_failure", "_select", "_system")
 
     def __init__(self, system: System, select: Selection, on_failure: OnFailure, observers: Iterable[Observer]) -> None:
         self._system, self._select, self._observers = system, select, observers
         self._on_failure: OnFailure = on_failure
         self._live: Live | None = None
+        self._body: Body
 
     def __enter__(self) -> Live:
         if self._live is not None:
@@ -371,6 +419,34 @@ class Started:
         except BaseException:
             self._live.stop()  # a Ctrl-C right before the stop began; a second stop does nothing
             raise
+        if error is None or isinstance(error, Exception):
+            self._live._raise_crashes()
+
+    async def __aenter__(self) -> Live:
+        from ._engine.aio import Body
+
+        if self._live is not None:
+            raise StateError("This context manager was entered before. Call started() for each async with statement.")
+        live = self._live = Live(self._system, self._observers)
+        await live.astart(self._select, on_failure=self._on_failure)
+        self._body = Body()
+        live._on_crash = self._body.cancel
+        return live
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        assert self._live is not None
+        is_ours = self._body.leave(error)
+        try:
+            await self._live.astop()
+        except StopError as failed:
+            if error is None or is_ours or isinstance(error, Exception):
+                raise
+            error.add_note(f"Afterwards: {failed}")
+        if error is None or is_ours or isinstance(error, Exception):
+            self._live._raise_crashes()
+        return is_ours
 
 
 def _row(definition: Definition, signal: str) -> Signal:
@@ -391,26 +467,40 @@ class Live:
     __slots__ = (
         "__weakref__",
         "_at",
+        "_crashes",
         "_guard",
+        "_host",
+        "_is_concurrent",
+        "_joiners",
         "_lock",
         "_observers",
+        "_on_crash",
         "_owner",
+        "_pending",
         "_report",
         "_store",
         "_system",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, system: System, observers: Iterable[Observer] = ()) -> None:
         system._sound()
         graph = graph_of(system._definition)
-        _refuse_async(system._definition, graph)
         self._system = system
         self._store = Store(graph)
+        self._store.crash = self._crashed
         self._observers = Observers(tuple(observers))
         self._lock = allocate_lock()
+        self._waiting: list[Callable[[], object]] = []  # wake those who wait for their turn in a task
         self._owner: int | None = None
         self._guard: Guard | None = None
         self._at: dict[str, int] = {}
+        self._is_concurrent = _needs_host(system._definition)
+        self._host: Host | None = None
+        self._crashes: list[Failure] = []  # since the last start
+        self._pending: list[tuple[int, BaseException]] = []  # crashes that were not yet dealt with
+        self._on_crash: Callable[[], object] | None = None
+        self._joiners: list[Callable[[], object]] = []
         from ._report import Report
 
         self._report = Report(graph, None, {}, 0.0, 0.0, "none", None)
@@ -549,6 +639,13 @@ class Live:
             StartError: a handler failed.
             StateError: something that takes part is suspended, abandoned or half broken, and has to be resumed or stopped.
         """
+        return self._request(self._to_start(select, on_failure))
+
+    async def astart(self, select: Selection = None, *, on_failure: OnFailure = "rollback") -> Report:
+        """As `start`, awaited."""
+        return await self._arequest(self._to_start(select, on_failure))
+
+    def _to_start(self, select: Selection, on_failure: OnFailure) -> _Ask:
         if on_failure not in ("rollback", "keep"):
             raise ValueError(f"on_failure must be 'rollback' or 'keep', not {on_failure!r}")
 
@@ -557,7 +654,7 @@ class Live:
             self._refuse_to_start(plan)
             return [plan]
 
-        return self._request("start", stages, StartError, on_failure)
+        return _Ask("start", stages, StartError, on_failure)
 
     def stop(self, select: Selection = None) -> Report:
         """Stop everything, or a selection and what needs it. What does not run is passed over; every handler is tried.
@@ -571,7 +668,14 @@ class Live:
         guard = self._guard
         if guard is not None and not self._is_inside():
             guard.ask_to_stop()
-        return self._request("stop", lambda: [self._plan(STOP, select)], StopError)
+        return self._request(self._to_stop(select))
+
+    async def astop(self, select: Selection = None) -> Report:
+        """As `stop`, awaited. A cancellation comes out of it when everything is stopped, not before."""
+        return await self._arequest(self._to_stop(select))
+
+    def _to_stop(self, select: Selection) -> _Ask:
+        return _Ask("stop", lambda: [self._plan(STOP, select)], StopError)
 
     def restart(self, select: Selection = None) -> Report:
         """Stop, and start again what was stopped: everything, or a selection and what needs it.
@@ -584,6 +688,13 @@ class Live:
             StartError: a start failed; what this request had started was stopped again.
             StateError: something that would have to be running is suspended or abandoned. Nothing was stopped.
         """
+        return self._request(self._to_restart(select))
+
+    async def arestart(self, select: Selection = None) -> Report:
+        """As `restart`, awaited."""
+        return await self._arequest(self._to_restart(select))
+
+    def _to_restart(self, select: Selection) -> _Ask:
         if select is not None and not isinstance(select, str | Id):
             select = list(select)  # it is looked at twice
 
@@ -597,7 +708,7 @@ class Live:
             self._refuse_to_start(up, but=frozenset(down.members))
             return [down, up]
 
-        return self._request("restart", stages, None)
+        return _Ask("restart", stages, None)
 
     def suspend(self, select: Selection = None) -> Report:
         """Suspend those that have a handler for it: everything, or a selection and what needs it.
@@ -610,6 +721,10 @@ class Live:
         """
         return self.signal("suspend", select)
 
+    async def asuspend(self, select: Selection = None) -> Report:
+        """As `suspend`, awaited."""
+        return await self.asignal("suspend", select)
+
     def resume(self, select: Selection = None) -> Report:
         """Let what is suspended go on: everything, or a selection and what it needs.
 
@@ -621,6 +736,10 @@ class Live:
         """
         return self.signal("resume", select)
 
+    async def aresume(self, select: Selection = None) -> Report:
+        """As `resume`, awaited."""
+        return await self.asignal("resume", select)
+
     def status(self, select: Selection = None) -> Mapping[Id, Any]:
         """What the status handlers say, by id, of the running and suspended components that have one.
 
@@ -630,8 +749,11 @@ class Live:
         Raises:
             SignalError: handlers failed; `report` has what the others said.
         """
-        report = self.signal("status", select)
-        return {id: outcome.result for id, outcome in report.items() if outcome.called}
+        return _said(self.signal("status", select))
+
+    async def astatus(self, select: Selection = None) -> Mapping[Id, Any]:
+        """As `status`, awaited."""
+        return _said(await self.asignal("status", select))
 
     def signal(self, name: str, select: Selection = None) -> Report:
         """Send any signal of the table.
@@ -649,7 +771,71 @@ class Live:
             return self.start(select)
         if row.closes:
             return self.stop(select)
-        return self._request(name, lambda: [self._plan(row, select)], SignalError)
+        return self._request(self._to_signal(row, select))
+
+    async def asignal(self, name: str, select: Selection = None) -> Report:
+        """As `signal`, awaited."""
+        row = _row(self._system._definition, name)
+        if row.opens:
+            return await self.astart(select)
+        if row.closes:
+            return await self.astop(select)
+        return await self._arequest(self._to_signal(row, select))
+
+    def _to_signal(self, row: Signal, select: Selection) -> _Ask:
+        return _Ask(row.name, lambda: [self._plan(row, select)], SignalError)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until nothing runs any more: until somebody else has stopped the system, or a crash has.
+
+        Parameters:
+            timeout: seconds to wait at most.
+
+        Returns:
+            Whether nothing runs any more.
+
+        Raises:
+            CrashError: a component broke by itself since the last start, and was not to be kept.
+
+        Example:
+            >>> live = System({"env": {"port": 80}}).start()
+            >>> live.join(timeout=0)
+            False
+            >>> _ = live.stop()
+            >>> live.join()
+            True
+        """
+        import threading
+
+        end = None if timeout is None else time.monotonic() + timeout
+        while 1 in self._store.held:
+            gone = threading.Event()
+            self._joiners.append(gone.set)
+            try:
+                if 1 in self._store.held and not gone.wait(None if end is None else max(0.0, end - time.monotonic())):
+                    return False
+            finally:
+                if gone.set in self._joiners:
+                    self._joiners.remove(gone.set)
+        self._raise_crashes()
+        return True
+
+    async def ajoin(self) -> None:
+        """As `join`, awaited; a timeout is a matter for whoever awaits it."""
+        from ._engine.aio import world_here
+
+        world = world_here()
+        while 1 in self._store.held:
+            parker = world.parker()
+            wake = partial(world.call_soon, parker.wake)
+            self._joiners.append(wake)
+            try:
+                if 1 in self._store.held:
+                    await parker.wait()
+            finally:
+                if wake in self._joiners:
+                    self._joiners.remove(wake)
+        self._raise_crashes()
 
     def _plan(self, row: Signal, select: Selection) -> Plan:
         graph = self._store.graph
@@ -683,25 +869,23 @@ class Live:
         workers = self._store.workers
         return bool(workers) and any(worker.ident == me for worker in list(workers.values()))
 
-    def _request(
-        self,
-        name: str,
-        stages: Callable[[], list[Plan]],
-        kind: type[RunError] | None,
-        on_failure: OnFailure = "rollback",
-    ) -> Report:
+    def _request(self, ask: _Ask) -> Report:
+        name = ask.name
+        host = self._host
+        world = None if host is None else host.foreign
+        if world is not None:
+            if world.is_running_here():
+                raise StateError(_AWAIT.format(name))
+            report: Report = world.run_from_outside(lambda: self._arequest(ask))
+            return report
         if self._is_inside():
-            raise StateError(
-                f"{name} was asked for from within a request of the same system, by a handler or an observer, "
-                "and would wait for itself. "
-                "Ask when the handler has returned. In a signal handler of Python's, use mainspring.interrupt(...)."
-            )
+            raise StateError((_AWAIT if host is not None and host.is_awaited_here else _INSIDE).format(name))
         with self._lock:
             self._owner = get_ident()
             try:
                 with Guard() as guard:
                     self._guard = guard
-                    run = self._prepare(stages(), on_failure)
+                    run = self._prepare(ask)
                     interruption = self._run(name, run, guard)
                 while (late := guard.take()) is not None:
                     # It came when all had been done, and before anybody could know: a start is taken back all the same.
@@ -711,28 +895,192 @@ class Live:
                         self._run(name, run, guard)
             finally:
                 self._owner = self._guard = None
-        machine = run.machine
-        if machine.failures or interruption is not None or (machine.interrupted and name in ("start", "restart")):
-            self._raise(name, machine, interruption, kind)
-        return self._report
+        self._settled()
+        return self._came_of(ask, run, interruption)
 
-    def _prepare(self, stages: list[Plan], on_failure: OnFailure) -> _Run:
+    async def _arequest(self, ask: _Ask) -> Report:
+        from ._engine.aio import world_here
+
+        host, world = self._hosted(), world_here()
+        if host.is_inside:
+            raise StateError(_INSIDE.format(f"a{ask.name}"))
+        guard = self._guard
+        if guard is not None and ask.name == "stop":
+            guard.ask_to_stop()
+        interruption = await self._turn(world, insists=ask.name == "stop")
+        try:
+            world = host.enter(ask.name)
+            self._owner, self._guard = get_ident(), Guard()
+            run = self._prepare(ask)
+            interruption = await host.arun(world, run.machine, self._guard, run.results, interruption)
+            self._keep_report(ask.name, run, world.clock)
+        finally:
+            self._owner = self._guard = None
+            self._lock.release()
+            self._settled()
+        return self._came_of(ask, run, interruption)
+
+    async def _turn(self, world: World, *, insists: bool) -> BaseException | None:
+        """Wait for one's turn without holding up the event loop; a stop is not kept from it by a cancellation."""
+        from ._engine.aio import shielded
+
+        interruption: BaseException | None = None
+        while not self._lock.acquire(blocking=False):
+            parker = world.parker()
+            wake = partial(world.call_soon, parker.wake)
+            self._waiting.append(wake)
+            try:
+                if self._lock.acquire(blocking=False):
+                    break
+                await (shielded(parker) if interruption else parker.wait())
+            except BaseException as error:
+                if not insists:
+                    raise
+                interruption = error
+            finally:
+                if wake in self._waiting:
+                    self._waiting.remove(wake)
+        return interruption
+
+    def _settled(self) -> None:
+        # Somebody else may go on now.
+        if self._waiting:
+            self._waiting.pop(0)()
+        if self._joiners and 1 not in self._store.held:
+            for wake in list(self._joiners):
+                wake()
+        if self._pending:
+            self._deal_with_crashes()
+
+    def _hosted(self) -> Host:
+        if self._host is None:
+            from ._engine.hosts import Host
+
+            definition = self._system._definition
+            has_async = any(async_handlers(spec) for spec in definition.cache["specs"])
+            limits, workers = definition.options.limits, definition.options.workers
+            self._host = Host(self._store, self._observers, definition.name, limits, workers, has_async)
+        return self._host
+
+    def _prepare(self, ask: _Ask) -> _Run:
         store = self._store
-        watch = bool(self._observers.all)
-        return _Run(Machine(stages, store.states, store.held, on_failure=on_failure, watch=watch), {})
+        options: dict[str, Any] = {"on_failure": ask.on_failure, "watch": bool(self._observers.all)}
+        stages = ask.stages()
+        if ask.name == "start":
+            self._crashes.clear()
+        if self._is_concurrent or self._host is not None:
+            options |= self._hosted().machine_options()
+        return _Run(Machine(stages, store.states, store.held, **options), {})
 
     def _run(self, name: str, run: _Run, guard: Guard) -> BaseException | None:
         store, machine = self._store, run.machine
-        interruption = drive(machine, store, self._observers, guard, self._system.name, run.results)
+        if self._is_concurrent or self._host is not None:
+            interruption = self._hosted().run(machine, guard, run.results)
+        else:
+            interruption = drive(machine, store, self._observers, guard, self._system.name, run.results)
+        self._keep_report(name, run, time.perf_counter)
+        return interruption
+
+    def _keep_report(self, name: str, run: _Run, clock: Callable[[], float]) -> None:
+        store, machine = self._store, run.machine
         instances = store.instances.copy() if name in ("start", "restart") else None
-        began, total = machine.origin + store.epoch, time.perf_counter() - machine.origin
+        began, total = machine.origin + store.epoch, clock() - machine.origin
         from ._report import Report
 
         self._report = Report(store.graph, machine, run.results, began, total, name, instances)
         for plan, starts, ends in machine.stages:
             if plan.row.opens:
                 store.times.add(starts, ends, whole=plan.roots is None)
-        return interruption
+
+    def _came_of(self, ask: _Ask, run: _Run, interruption: BaseException | None) -> Report:
+        machine, name = run.machine, ask.name
+        if machine.failures or interruption is not None or (machine.interrupted and name in ("start", "restart")):
+            self._raise(name, machine, interruption, ask.kind)
+        return self._report
+
+    # --- crashes ---
+
+    def _crashed(self, node: int, error: BaseException) -> None:
+        """Take notice, in whatever thread, that a component broke by itself."""
+        self._pending.append((node, error))
+        guard, component = self._guard, self._store.graph.nodes[node]
+        if guard is not None and isinstance(component, Component):
+            guard.tell_of_crash(node, error, component.on_crash == "keep")
+        else:
+            self._deal_with_crashes()
+
+    def _deal_with_crashes(self) -> None:
+        world = None if self._host is None else self._host.foreign
+        if world is not None:
+            world.call_soon(partial(world.spawn, self._adeal, "mainspring crash", copy_context()))
+        else:
+            import threading
+
+            threading.Thread(target=self._deal, name="mainspring-crash", daemon=True).start()
+
+    def _deal(self) -> None:
+        with self._lock:
+            asks = self._take_crashes()
+        self._settled()
+        for ask in asks:
+            try:
+                self._request(ask)
+            except StopError as failed:
+                self._crashes += failed.failures
+
+    async def _adeal(self) -> None:
+        assert self._host is not None
+        from ._engine.aio import world_here
+
+        await self._turn(world_here(), insists=True)
+        try:
+            asks = self._take_crashes()
+        finally:
+            self._lock.release()
+            self._settled()
+        for ask in asks:
+            try:
+                await self._arequest(ask)
+            except StopError as failed:
+                self._crashes += failed.failures
+
+    def _take_crashes(self) -> list[_Ask]:
+        """Mark what broke, tell those who watch, and say what has to be stopped because of it."""
+        store, graph = self._store, self._store.graph
+        pending, self._pending = self._pending, []
+        asks = []
+        for node, error in pending:
+            component = graph.nodes[node]
+            assert isinstance(component, Component)
+            id, state = graph.ids[node], STATES[store.states[node]]
+            if not store.held[node]:
+                continue  # it has been stopped since
+            if component.on_crash != "keep":
+                self._crashes.append(Failure(id, "crash", "crash", error))
+            _note(error, f"In the component {id}, while it was running.")
+            if state is not State.FAILED:
+                store.states[node] = FAILED
+                self._observers.pass_on(Event(id, "crash", state, State.FAILED, None, error), Guard())
+            if not self._observers.all:
+                import logging
+
+                logging.getLogger("mainspring").error("%s broke while it was running.", id, exc_info=error)
+            if component.on_crash == "stop":
+                asks.append(self._to_stop(None))
+                if self._on_crash is not None:
+                    self._on_crash()
+            elif component.on_crash == "dependents":
+                asks.append(self._to_stop([graph.ids[i] for i in graph.needed_by[node]]))
+        return asks
+
+    def _raise_crashes(self) -> None:
+        if self._crashes:
+            failures, self._crashes = self._crashes, []
+            shown = "; ".join(f"{f.id}: {type(f.error).__name__}: {f.error}".split("\n")[0] for f in failures[:3])
+            leaves = [_leaf(f.error) for f in failures]
+            raise CrashError(
+                f"{_text.count(len(failures), 'component')} broke while running: {shown}", leaves, failures, self
+            )
 
     def _raise(
         self, name: str, machine: Machine, interruption: BaseException | None, kind: type[RunError] | None
@@ -741,11 +1089,8 @@ class Live:
         failures = []
         for node, signal, handler, error in machine.failures:
             failures.append(Failure(ids[node], signal, handler, error))
-            note = f"In the component {ids[node]}, handler {handler}" + (
-                f", while sending {signal}." if signal not in handler else "."
-            )
-            if note not in getattr(error, "__notes__", ()):
-                error.add_note(note)
+            what = f"handler {handler}" + (f", while sending {signal}." if signal not in handler else ".")
+            _note(error, f"In the component {ids[node]}, {'while it was running.' if handler == 'crash' else what}")
         if interruption is not None:
             others = [failure for failure in failures if failure.error is not interruption]
             for failure in others:
@@ -761,9 +1106,41 @@ class Live:
         raise kind(_headline(name, failures, machine, self._store), leaves, failures, self)
 
 
+class _Ask(NamedTuple):
+    """A request, before it is its turn."""
+
+    name: str
+    stages: Callable[[], list[Plan]]
+    kind: type[RunError] | None
+    on_failure: OnFailure = "rollback"
+
+
 class _Run(NamedTuple):
     machine: Machine
     results: dict[str, dict[int, Any]]
+
+
+_AWAIT: Final = (
+    "{0} was called in the event loop that would have to carry it out, and would wait for itself. "
+    "Write: await live.a{0}()"
+)  # fmt: skip
+_INSIDE: Final = (
+    "{} was asked for from within a request of the same system, by a handler or an observer, and would wait for itself. "
+    "Ask when the handler has returned. In a signal handler of Python's, use mainspring.interrupt(...)."
+)
+
+
+def _said(report: Report) -> Mapping[Id, Any]:
+    return {id: outcome.result for id, outcome in report.items() if outcome.called}
+
+
+def _note(error: BaseException, note: str) -> None:
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+def _leaf(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else StateError(repr(error))
 
 
 def _headline(name: str, failures: list[Failure], machine: Machine, store: Store) -> str:
@@ -780,11 +1157,13 @@ def _headline(name: str, failures: list[Failure], machine: Machine, store: Store
     return text
 
 
-def _refuse_async(definition: Definition, graph: Graph) -> None:
-    specs: dict[Any, int] = definition.cache["specs"]
-    found = [f"{graph.ids[i]} ({', '.join(slots)})" for spec, i in specs.items() if (slots := async_handlers(spec))]
-    if found:
-        raise StateError(
-            f"These components have async handlers: {_text.either(found, 'and')}. "
-            "This version runs sync handlers only; they can be defined, checked, planned and drawn."
+def _needs_host(definition: Definition) -> bool:
+    """Whether handlers may have to be called elsewhere than in the caller's thread, beside those that have a deadline."""
+    needs: bool | None = definition.cache.get("needs host")
+    if needs is None:
+        specs: dict[Any, int] = definition.cache["specs"]
+        needs = definition.options.workers > 0 or any(
+            spec.thread in ("worker", "own") or async_handlers(spec) for spec in specs
         )
+        definition.cache["needs host"] = needs
+    return needs

@@ -56,7 +56,7 @@ def test_docstring(name: str) -> None:
 
 def test_examples_are_found() -> None:
     """Functions, classes, methods and other rooms are all looked through."""
-    assert {"component", "Id", "System.override", "Live.get", "mainspring.runner._run.run"} <= EXAMPLES.keys()
+    assert {"component", "Id", "System.override", "Live.get", "run", "background"} <= EXAMPLES.keys()
 
 
 def test_reference() -> None:

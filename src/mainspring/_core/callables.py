@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .. import _text
+from ..errors import StateError
 
 if TYPE_CHECKING:
     from inspect import Signature
+    from typing import Protocol
+
+    class Stopping(Protocol):
+        """Tells a background component that it is to stop: await it in a coroutine, call `wait` in a thread."""
+
+        def is_set(self) -> bool:
+            """Whether it is to stop."""
+            ...
+
+        def __bool__(self) -> bool: ...
+
+        def wait(self, timeout: float | None = None) -> bool:
+            """Wait, in a thread, for so many seconds at most; then say whether it is to stop."""
+            ...
+
+        def __await__(self) -> Generator[Any, Any, None]: ...
 
 # `inspect` is imported where it is used: loading it takes as long as loading all of Mainspring, and a program that only
 # imports the package, a linter or a command line asked for its help, has no use for it.
@@ -47,6 +64,7 @@ class Context:
         config: the resolved config with which the component was started, or is being started.
         instance: the component's own instance, `None` before it has one.
         system: the system's name, or `None`.
+        stopping: in a background component, what tells it that it is to stop; elsewhere `None`.
 
     Example:
         >>> from mainspring import Component, System
@@ -57,15 +75,50 @@ class Context:
         'a.b with 3'
     """
 
-    __slots__ = ("config", "handler", "id", "instance", "signal", "system")
+    __slots__ = ("_crash", "_ready", "config", "handler", "id", "instance", "signal", "stopping", "system")
 
     here: ClassVar[Context]
 
     def __init__(
-        self, id: Id, signal: str, handler: str, config: Mapping[str, Any], instance: Any, system: str | None
+        self,
+        id: Id,
+        signal: str,
+        handler: str,
+        config: Mapping[str, Any],
+        instance: Any,
+        system: str | None,
+        crash: Callable[[BaseException], None] | None = None,
     ) -> None:
         self.id, self.signal, self.handler = id, signal, handler
         self.config, self.instance, self.system = config, instance, system
+        self._crash = crash
+        self._ready: Callable[[Any], None] | None = None
+        # Typed as what it is in a background component: elsewhere nobody asks for it.
+        self.stopping: Stopping = None  # type: ignore[assignment]
+
+    def crash(self, error: BaseException) -> None:
+        """Say that the component broke by itself while it was running. May be called from any thread or task.
+
+        Parameters:
+            error: why. It comes out of the `with` block around the system, or of `live.join()`.
+        """
+        if self._crash is not None:
+            self._crash(error)
+
+    def ready(self, instance: Any = None) -> None:
+        """Say, in a background component, that it is ready.
+
+        Parameters:
+            instance: what others see of it.
+
+        Raises:
+            StateError: this is no background component.
+        """
+        if self._ready is None:
+            raise StateError(
+                "Only a background component says that it is ready; what others return or yield is their instance."
+            )
+        self._ready(instance)
 
     def __repr__(self) -> str:
         if self is Context.here:

@@ -39,6 +39,7 @@ def _found(definition: Definition) -> list[Problem]:
                 problems += _arguments(graph.ids[i], node)
     definition.cache["specs"] = specs
     problems += _deadlines(definition.deadlines, signals, None, None)
+    problems += _limits(definition)
     if len(problems) > 1:
         place = {Id(g, n): k for k, (g, n) in enumerate((g, n) for g, m in definition.groups.items() for n in m)}
         problems.sort(key=lambda problem: place.get(problem.id, -1) if problem.id is not None else -1)
@@ -64,6 +65,17 @@ def _deadlines(given: Any, signals: Mapping[str, Any], id: Id | None, site: Site
             what = what if id is not None else f"The system {what}"
             hint = _text.hint_near(signal, signals, what="signal")
             found.append(Problem(BadComponent, what, id, ("deadlines", signal) if id is not None else (), site, hint))
+    return found
+
+
+def _limits(definition: Definition) -> list[Problem]:
+    limits = definition.options.limits
+    found = []
+    for group in limits if isinstance(limits, Mapping) else ():
+        if group != "*" and group not in definition.groups:
+            hint = _text.hint_near(group, definition.groups, what="group") + ' "*" is the whole system.'
+            what = f"The system has a limit for the group {_text.quote(group)}, and there is no such group."
+            found.append(Problem(BadComponent, what, hint=hint))
     return found
 
 

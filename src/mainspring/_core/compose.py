@@ -19,6 +19,7 @@ from .model import (
     Constant,
     Definition,
     Node,
+    Options,
     Signal,
     Unfinished,
     freeze_value,
@@ -329,8 +330,9 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
     if problems:
         raise DefinitionError.of(problems)
     first, second = (right, left) if winner == "right" else (left, right)
-    deadlines = first.deadlines if first.deadlines is not None else second.deadlines
-    return Definition(groups, signals, deadlines, first.name if first.name is not None else second.name)
+    pairs = zip(first.options, second.options, Options(), strict=True)
+    chosen: list[Any] = [b if a == default else a for a, b, default in pairs]
+    return Definition(groups, signals, Options(*chosen))
 
 
 _WINNER = 'State who wins, merge(other, winner="left") or winner="right", or rename one of them.'

@@ -45,11 +45,16 @@ if TYPE_CHECKING:
         tags: Iterable[str]
         enabled: Any
         deadlines: float | Mapping[str, float]
+        retry: Retry | int
+        thread: Thread
+        on_crash: OnCrash
 
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 NamedHandlers = Mapping[str, Handler] | Iterable[Handler] | Handler
+Thread = Literal["caller", "worker", "own"]
+OnCrash = Literal["stop", "dependents", "keep"]
 
 
 class State(StrEnum):
@@ -236,7 +241,8 @@ class Absent:
 ABSENT: Final[Any] = Absent()
 
 SLOTS: Final = (
-    "start", "stop", "scope", "handlers", "pre", "post", "resolve", "doc", "tags", "enabled", "deadlines",
+    "start", "stop", "scope", "handlers", "pre", "post", "resolve", "doc", "tags", "enabled", "deadlines", "retry", "thread",
+    "on_crash",
 )  # fmt: skip
 SHORTHANDS: Final = ("status", "suspend", "resume")  # slots that are entries of `handlers`
 KEYWORDS: Final = frozenset({*SLOTS, *SHORTHANDS}) - {"start", "stop", "scope"}  # what `component` takes
@@ -245,6 +251,85 @@ KEYWORDS: Final = frozenset({*SLOTS, *SHORTHANDS}) - {"start", "stop", "scope"} 
 PRE: Final = 0
 OWN: Final = 1
 POST: Final = 2
+
+
+class Retry:
+    """How often a start is tried, and how long is waited between two attempts.
+
+    Parameters:
+        times: how many attempts there are in all.
+        on: the errors after which there is another one; any `Exception` if not given.
+        wait: seconds before the second attempt.
+        factor: by how much longer is waited each time.
+        most: seconds that are waited at most.
+        jitter: by what part of it a wait may be shorter or longer, by chance, so that many processes do not try all at once.
+
+    Raises:
+        BadComponent: a value is of the wrong kind.
+
+    Example:
+        >>> Retry(5, on=(ConnectionError,), wait=0.5)
+        Retry(5, on=(ConnectionError,), wait=0.5, factor=2.0, most=30.0, jitter=0.5)
+    """
+
+    __slots__ = ("factor", "jitter", "most", "on", "times", "wait")
+
+    def __init__(
+        self,
+        times: int = 3,
+        on: type[BaseException] | tuple[type[BaseException], ...] = (Exception,),
+        *,
+        wait: float = 0.1,
+        factor: float = 2.0,
+        most: float = 30.0,
+        jitter: float = 0.5,
+    ) -> None:
+        on = on if isinstance(on, tuple) else (on,)
+        what = None
+        if type(times) is not int or times < 1:
+            what = f"times is {times!r}, not a number of attempts"
+        elif not on or not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in on):
+            what = f"on is {on!r}, not a class of errors or several"
+        for name, value, least in (("wait", wait, 0), ("factor", factor, 1), ("most", most, 0), ("jitter", jitter, 0)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+                what = f"{name} is {value!r}, not a number from {least} on"
+        if jitter is not True and isinstance(jitter, int | float) and jitter > 1:
+            what = f"jitter is {jitter!r}, more than the whole wait"
+        if what is not None:
+            hint = "Write retry=Retry(5, on=(ConnectionError,), wait=0.5), or only a number of attempts."
+            raise BadComponent([Problem(BadComponent, f"A retry does not fit together: {what}.", hint=hint)])
+        self.times, self.on, self.wait, self.factor, self.most, self.jitter = times, on, wait, factor, most, jitter
+
+    def covers(self, error: BaseException) -> bool:
+        """Whether there is another attempt after such an error; of a group, each leaf counts."""
+        if isinstance(error, BaseExceptionGroup) and not isinstance(error, self.on):
+            return all(map(self.covers, error.exceptions))
+        return isinstance(error, self.on)
+
+    def delay(self, attempt: int, chance: float) -> float:
+        """Seconds to wait after an attempt.
+
+        Parameters:
+            attempt: its number, from 1.
+            chance: from 0 to 1.
+        """
+        # The exponent is bounded because a float is: long before it the longest wait is reached.
+        wait = min(self.most, self.wait * self.factor ** min(attempt - 1, 64))
+        return wait * (1 + self.jitter * (2 * chance - 1))
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.times, self.on, self.wait, self.factor, self.most, self.jitter)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Retry) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        kinds = "".join(f"{kind.__name__}, " for kind in self.on).rstrip(" " if len(self.on) == 1 else ", ")
+        waits = f"wait={self.wait}, factor={self.factor}, most={self.most}, jitter={self.jitter}"
+        return f"Retry({self.times}, on=({kinds}), {waits})"
 
 
 class Phase(NamedTuple):
@@ -272,6 +357,9 @@ class Spec:
         self.tags = frozenset(slots.get("tags") or ())
         self.enabled = slots.get("enabled", True)
         self.deadlines = copied_deadlines(slots.get("deadlines"))
+        self.retry: Retry | None = _retry_of(slots.get("retry"))
+        self.thread: Thread | None = slots.get("thread")
+        self.on_crash: OnCrash = slots.get("on_crash") or "stop"
         self._parameters: Parameters | None = None
         # What other rooms derive from a spec and want to keep: the engine's calls, the checks that passed.
         self.cache: dict[Any, Any] = {}
@@ -282,7 +370,9 @@ class Spec:
         if self.scope is None and self.stop is None and is_generator(self.start):
             self.scope, self.start = self.start, ABSENT
         # Most components have nothing that takes a second look at each request; those that do are marked once, here.
-        self.special = bool(self.pre or self.post or self.resolve is not None or self.deadlines is not None)
+        self.special = bool(
+            self.pre or self.post or self.resolve is not None or self.deadlines is not None or self.retry is not None
+        )
         self._complain()
 
     def _complain(self) -> None:
@@ -298,6 +388,12 @@ class Spec:
         elif not isinstance(self.enabled, bool | Ref | LocalRef):
             what = f"enabled is {self.enabled!r}, neither a bool nor a reference to a constant"
             hint = "Give True, False, or a reference to a constant that is one of them."
+        elif self.thread not in (None, "caller", "worker", "own"):
+            what = f"thread is {self.thread!r}"
+            hint = 'Give "caller", "worker" (any of the system\'s workers) or "own" (always one and the same), or leave it away.'
+        elif self.on_crash not in ("stop", "dependents", "keep"):
+            what = f"on_crash is {self.on_crash!r}"
+            hint = 'Give "stop" (the whole system is stopped), "dependents" (what needs the component is), or "keep".'
         if what is None:
             for place, handler in self.all_handlers():
                 if not callable(handler):
@@ -367,6 +463,10 @@ class Spec:
 _FORMS: Final = (
     "Give it start (and stop where there is something to stop), or scope: a generator function or a context manager."
 )
+
+
+def _retry_of(given: Any) -> Retry | None:
+    return given if given is None or isinstance(given, Retry) else Retry(given)
 
 
 def copied_deadlines(given: float | Mapping[str, float] | None) -> float | Mapping[str, float] | None:
@@ -473,6 +573,11 @@ class Component(Generic[T_co]):
         tags: any strings.
         enabled: a bool, or a reference to a constant that is one.
         deadlines: seconds that a handler may take: for all signals, or by signal.
+        retry: how often start is tried: a `Retry`, or a number of attempts.
+        thread: where sync handlers are called: "caller" (in the thread that asks), "worker" (in any of the system's workers) or
+            "own" (in one thread, always the same); by default in a worker where the system has some.
+        on_crash: what is stopped when the component breaks by itself while it runs: "stop" everything, "dependents" what needs
+            it, "keep" nothing.
 
     Raises:
         BadComponent: the slots do not fit together.
@@ -624,6 +729,21 @@ class Component(Generic[T_co]):
         return self._spec.deadlines
 
     @property
+    def retry(self) -> Retry | None:
+        """How often start is tried."""
+        return self._spec.retry
+
+    @property
+    def thread(self) -> Thread | None:
+        """Where sync handlers are called; `None` where the system says it."""
+        return self._spec.thread
+
+    @property
+    def on_crash(self) -> OnCrash:
+        """What is stopped when the component breaks by itself."""
+        return self._spec.on_crash
+
+    @property
     def site(self) -> Site | None:
         """Where the definition was written, as far as it is known. Never counts in a comparison."""
         code = self._code
@@ -699,32 +819,74 @@ class Constant:
 Node = Component[Any] | Constant
 
 
+class Options(NamedTuple):
+    """What holds for a system as a whole.
+
+    Parameters:
+        name: what it is called.
+        deadlines: seconds that a handler may take: for all signals, or by signal.
+        limits: how many handlers may be called at once: in all, or by group, with "*" for all.
+        workers: how many threads there are for sync handlers.
+    """
+
+    name: str | None = None
+    deadlines: float | Mapping[str, float] | None = None
+    limits: int | Mapping[str, int] | None = None
+    workers: int = 0
+
+    @classmethod
+    def checked(
+        cls,
+        name: str | None,
+        deadlines: float | Mapping[str, float] | None,
+        limits: int | Mapping[str, int] | None,
+        workers: int,
+    ) -> Options:
+        """Options that nobody else can change.
+
+        Raises:
+            BadComponent: a deadline is no positive number of seconds.
+            ValueError: a limit or the number of workers is none.
+        """
+        for limit in limits.values() if isinstance(limits, Mapping) else (limits,):
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise ValueError(
+                    f"limits must be a number of handlers from 1 on, or such numbers by group, not {limits!r}"
+                )
+        if type(workers) is not int or workers < 0:
+            raise ValueError(f"workers must be a number of threads, not {workers!r}")
+        limits = MappingProxyType(dict(limits)) if isinstance(limits, Mapping) else limits
+        return cls(name, copied_deadlines(deadlines), limits, workers)
+
+
 class Definition:
     """A whole system as data.
 
     Parameters:
         groups: nodes by group and name, in the order as written. Never changed in place.
         signals: the signal table, by name.
-        deadlines: seconds that a handler may take: for all signals, or by signal.
-        name: the system's name.
+        options: what holds for the system as a whole.
     """
 
-    __slots__ = ("cache", "deadlines", "groups", "name", "signals")
+    __slots__ = ("cache", "groups", "options", "signals")
 
-    def __init__(
-        self,
-        groups: dict[str, dict[str, Node]],
-        signals: Mapping[str, Signal],
-        deadlines: float | Mapping[str, float] | None,
-        name: str | None,
-    ) -> None:
-        self.groups, self.signals, self.name = groups, signals, name
-        self.deadlines = copied_deadlines(deadlines)
+    def __init__(self, groups: dict[str, dict[str, Node]], signals: Mapping[str, Signal], options: Options) -> None:
+        self.groups, self.signals, self.options = groups, signals, options
         self.cache: dict[str, Any] = {}  # what is derived from it: the graph, the problems
 
     def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:
         """The same system with other groups."""
-        return Definition(groups, self.signals, self.deadlines, self.name)
+        return Definition(groups, self.signals, self.options)
+
+    @property
+    def name(self) -> str | None:
+        """The system's name."""
+        return self.options.name
+
+    @property
+    def deadlines(self) -> float | Mapping[str, float] | None:
+        """Seconds that a handler may take."""
+        return self.options.deadlines
 
 
 # --- Freezing, with problems that know their place --------------------------------------------------------------------

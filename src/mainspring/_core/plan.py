@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, cast, overload
 from .. import _text
 from .callables import Id
 from .graph import Graph, closure
-from .model import Component, Constant, Phase, Signal
+from .model import Component, Constant, Phase, Retry, Signal
 
 NEVER: Final = 1 << 40  # waits of a node that is not part of a plan: no number of releases brings it to nothing
 
@@ -55,6 +55,7 @@ class Plan(Sequence[Step]):
         "given_deadlines",
         "graph",
         "phases",
+        "retries",
         "roots",
         "row",
         "threaded",
@@ -90,6 +91,7 @@ class Plan(Sequence[Step]):
         self._inside: set[int] | None = None
         self.phases: dict[int, tuple[Phase, ...]] = {}
         self.deadlines: dict[int, float] = {}
+        self.retries: dict[int, Retry] = {}
         self.threaded: set[int] = set()  # those that may have to be given up on, whatever the signal
         self._look_twice(deadlines)
 
@@ -120,6 +122,8 @@ class Plan(Sequence[Step]):
             own = deadline_of(node._spec.deadlines, signal)
             if node._spec.deadlines is not None:
                 self.threaded.add(i)
+            if self.row.opens and node._spec.retry is not None:
+                self.retries[i] = node._spec.retry
             if own is not None:
                 self.deadlines[i] = own
 
@@ -159,6 +163,30 @@ class Plan(Sequence[Step]):
         return isinstance(node, Component) and node._spec.takes(self.row.name)
 
     # --- as a sequence of steps, for people ---
+
+    @property
+    def waves(self) -> tuple[tuple[Id, ...], ...]:
+        """The ids of the steps by the earliest moment at which they can begin, if each takes equally long.
+
+        Those of one wave do not need each other, and may run together as far as threads and limits allow.
+
+        Example:
+            >>> from mainspring import Component, System, ref
+            >>> both = Component(dict, config={"x": ref("a.x"), "y": ref("a.y")})
+            >>> system = System({"a": {"x": Component(dict), "y": Component(dict), "z": both}})
+            >>> [[str(id) for id in wave] for wave in system.plan("start").waves]
+            [['a.x', 'a.y'], ['a.z']]
+        """
+        depth: dict[int, int] = {}
+        waves: list[list[Id]] = []
+        for i in self.members if self.row.dependencies_first else reversed(self.members):
+            below = max((depth[j] for j in self.after[i] if j in depth), default=0)
+            depth[i] = below + self._is_shown(i)
+            if self._is_shown(i):
+                if len(waves) < depth[i]:
+                    waves.append([])
+                waves[depth[i] - 1].append(self.graph.ids[i])
+        return tuple(map(tuple, waves))
 
     def _shown(self) -> list[Step]:
         if self._steps is None:

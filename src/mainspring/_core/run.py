@@ -7,9 +7,12 @@ it; the time goes in as a number. Every rule of a run is here, and only here, so
       begin(now)            ──────────>   a node to call, WAIT or DONE
       succeeded / failed    ──────────>
       cancelled / abandoned ──────────>
-      overdue(now)          ──────────>   nodes to be cancelled or given up on
+      overdue(now)          ──────────>   nodes whose deadline has passed: to be cancelled
+      hopeless(now)         ──────────>   nodes that did not end even so: to be let go
+      slow(now)             ──────────>   nodes to be spoken of
       interrupt()           ──────────>
       cancels()             ──────────>   nodes in flight that are to be cancelled
+      next_moment           ──────────>   when to ask these three again, if nothing happens before
 
 A request is a list of stages, each of which sends one signal. A start that fails inserts a stage of its own: the roll-back.
 """
@@ -17,8 +20,9 @@ A request is a list of stages, each of which sends one signal. A start that fail
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 from .model import CODE, OWN, POST, PRE, STOP, Signal, State
@@ -32,7 +36,22 @@ STOPPED: Final = CODE[State.STOPPED]
 FAILED: Final = CODE[State.FAILED]
 ABANDONED: Final = CODE[State.ABANDONED]
 
+NO_LIMIT: Final = 1 << 40
+SLOW: Final = 5.0  # seconds after which a call is spoken of
+
 OnFailure = Literal["rollback", "keep"]
+
+
+class Lanes(NamedTuple):
+    """What calls take up while they are in flight. A call begins when there is room in all lanes of its node.
+
+    Parameters:
+        room: how many calls each lane has room for.
+        of: the lanes of each node.
+    """
+
+    room: Sequence[int]
+    of: Sequence[tuple[int, ...]]
 
 
 class Failed(NamedTuple):
@@ -45,13 +64,18 @@ class Failed(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of state: which node, from which state to which, when, and the signal that brought it."""
+    """A change of state: which node, from which state to which, when, and the signal that brought it.
+
+    A call that failed and will be tried again is one too, from a state to the same state, with its error and its number.
+    """
 
     node: int
     old: int
     new: int
     at: float
     signal: str
+    error: BaseException | None = None
+    attempt: int = 1
 
 
 class Stage(NamedTuple):
@@ -71,15 +95,18 @@ class Machine:
         held: for each node whether it holds something that has to be stopped; changed in place.
         on_failure: whether a failed start stops what this request had started, or keeps it.
         limit: how many calls may be in flight.
+        lanes: what calls take up, by signal.
         watch: whether to record changes of state for observers.
+        chance: gives a number from 0 to 1, for the jitter of retries.
     """
 
     __slots__ = (
-        "_after", "_applies", "_blocked", "_closes",
-        "_continuing", "_due", "_during", "_halting", "_opens", "_order", "_picky", "_ready", "_sign",
-        "_started", "_stumbled", "_then", "_to_come", "_waits", "began", "changes", "deadlines", "ended", "failures", "flight",
-        "held", "interrupted", "limit", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row",
-        "skipped", "stages", "states", "to_cancel", "watch",
+        "_after", "_applies", "_asleep", "_blocked", "_closes",
+        "_continuing", "_due", "_during", "_halting", "_lanes", "_lanes_of", "_last", "_noticed", "_opens", "_order",
+        "_parked", "_picky", "_ready", "_sign", "_started", "_stumbled", "_taken", "_then", "_tick", "_to_come", "_waits",
+        "attempts", "began", "chance", "changes", "deadlines", "ended", "failures", "flight", "held", "interrupted", "limit",
+        "next_moment", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row", "skipped", "stages", "states",
+        "to_cancel", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -90,7 +117,9 @@ class Machine:
         *,
         on_failure: OnFailure = "rollback",
         limit: int = 1,
+        lanes: Callable[[Signal], Lanes | None] | None = None,
         watch: bool = False,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         self._to_come = list(stages)
         self.states = states
@@ -98,6 +127,9 @@ class Machine:
         self.on_failure = on_failure
         self.limit = limit
         self.watch = watch
+        self.chance = chance or _midway
+        self._lanes_of = lanes
+        self.attempts: dict[int, int] = {}  # of those that were tried more than once
         self.changes: list[Change] = []
         self.failures: list[Failed] = []
         self.interrupted = False
@@ -116,6 +148,11 @@ class Machine:
         self.flight: dict[int, bool] = {}  # in flight, and whether it has been told to give up
         self.to_cancel: list[int] = []
         self._due: dict[int, float] = {}
+        self._last: dict[int, float] = {}  # when those who were cancelled past their deadline are let go
+        self._asleep: dict[int, float] = {}  # in flight, but between two attempts; and until when
+        self._noticed: set[int] = set()
+        self._tick: float = NO_LIMIT  # before then no call can become slow
+        self.next_moment: float = NO_LIMIT  # before then nothing becomes due by time alone
         self._continuing: list[int] = []
         self._halting = False
         self._applies, self._opens, self._closes = row.applies, row.opens, row.closes
@@ -132,6 +169,11 @@ class Machine:
         self._sign = sign = 1 if row.dependencies_first else -1
         self._order: Iterator[int] | None = None
         self._ready: list[int] = []
+        self._lanes = None if self._lanes_of is None else self._lanes_of(row)
+        self._parked: list[list[int]] = []
+        if self._lanes is not None:
+            self._taken = [0] * len(self._lanes.room)
+            self._parked = [[] for _ in self._lanes.room]
         if self.limit == 1:
             # Positions are an order that fits, and the one that the heap would give when there is one call at a time.
             self._order = iter(plan.members if sign > 0 else reversed(plan.members))
@@ -149,6 +191,8 @@ class Machine:
         """The next node to call, in its call number `phase.get(node, 0)`; `WAIT` for news; or `DONE`."""
         states, flight = self.states, self.flight
         while True:
+            if self._asleep:
+                self._wake(now)
             if self._continuing:
                 node = self._continuing.pop()
                 self._arm(node, now)
@@ -158,13 +202,15 @@ class Machine:
                 if self._order is not None:
                     node = next(self._order, -1)
                 elif self._ready:
-                    node = heappop(self._ready) * self._sign
+                    node = heappop(self._ready) * self._sign if self._lanes is None else self._with_room(self._lanes)
             if node >= 0:
                 if not self._applies[states[node]] or (self._picky and self._is_passed_over(node)):
                     self._release(node)
                     continue
                 flight[node] = False
                 self.began[node] = now
+                if self._parked:
+                    self._take_room(node)
                 during = self._during
                 if during >= 0:
                     if self.watch:
@@ -174,10 +220,49 @@ class Machine:
                     self._arm(node, now)
                 return node
             if flight:
+                if self._tick == NO_LIMIT:
+                    self._tick_at(now + SLOW)
                 return WAIT
             if not self._next_stage():
                 return DONE
             flight = self.flight
+
+    def _with_room(self, lanes: Lanes) -> int:
+        # The first node that is ready and has room; those without wait in the lane that is full.
+        ready, taken, parked, sign = self._ready, self._taken, self._parked, self._sign
+        while ready:
+            node = heappop(ready) * sign
+            mine = lanes.of[node]
+            full = next((lane for lane in mine if taken[lane] >= lanes.room[lane]), -1)
+            if full < 0:
+                return node
+            heappush(parked[full], node * sign)
+            for lane in mine:
+                if parked[lane] and taken[lane] < lanes.room[lane]:
+                    heappush(ready, heappop(parked[lane]))  # the room that this one did not take
+        return -1
+
+    def _take_room(self, node: int) -> None:
+        assert self._lanes is not None
+        for lane in self._lanes.of[node]:
+            self._taken[lane] += 1
+
+    def _give_room(self, node: int) -> None:
+        assert self._lanes is not None
+        for lane in self._lanes.of[node]:
+            self._taken[lane] -= 1
+            if self._parked[lane]:
+                heappush(self._ready, heappop(self._parked[lane]))
+
+    def _wake(self, now: float) -> None:
+        if self._halting:
+            for node in list(self._asleep):
+                del self._asleep[node]
+                self.cancelled(node, now)
+            return
+        for node in [node for node, until in self._asleep.items() if until <= now]:
+            del self._asleep[node]
+            self._continuing.append(node)
 
     def _is_passed_over(self, node: int) -> bool:
         row, plan = self.row, self.plan
@@ -212,7 +297,8 @@ class Machine:
                 heappush(ready, sign * other)
 
     def _next_stage(self) -> bool:
-        for node in [left * self._sign for left in self._ready] if self._order is None else self._order:
+        waiting = (left * self._sign for left in chain(self._ready, *self._parked))
+        for node in waiting if self._order is None else self._order:
             if self._applies[self.states[node]]:
                 self.skipped.setdefault(node, "the request was given up before")
         if self.row.opens and self._halting and self._started is not None:
@@ -234,6 +320,11 @@ class Machine:
         seconds = self.deadlines.get(node)
         if seconds is not None and node not in self._due:
             self._due[node] = now + seconds
+            self._tick_at(now + seconds / 2)
+
+    def _tick_at(self, moment: float) -> None:
+        self._tick = min(self._tick, moment)
+        self.next_moment = min(self.next_moment, moment)
 
     # --- what happened ---
 
@@ -250,8 +341,10 @@ class Machine:
             self.held[node] = 0
         self.ended[node] = now
         del self.flight[node]
-        if self._due:
-            self._due.pop(node, None)
+        if self._due or self._last:
+            self._forget_deadline(node)
+        if self._parked:
+            self._give_room(node)
         after = self._after
         if after >= 0:
             if self.watch:
@@ -283,6 +376,9 @@ class Machine:
         row = self.row
         phases = self.phases.get(node)
         at = self.phase.get(node, 0)
+        retried = row.opens and node in self.plan.retries and (phases is None or phases[at].kind == OWN)
+        if retried and self._tries_again(node, error, now):
+            return
         name = handler or (phases[at].name if phases else row.name)
         self.failures.append(Failed(node, row.name, name, error))
         if row.closes and phases is not None and phases[at].kind == PRE:
@@ -297,6 +393,21 @@ class Machine:
         self._finish(node, state, now)
         if row.opens and self.on_failure == "rollback":
             self._halt()
+
+    def _tries_again(self, node: int, error: BaseException, now: float) -> bool:
+        retry, attempt = self.plan.retries[node], self.attempts.get(node, 1)
+        if self._halting or self.flight[node] or attempt >= retry.times or not retry.covers(error):
+            return False
+        again = now + retry.delay(attempt, self.chance())
+        if again >= self._due.get(node, again + 1):
+            return False
+        self._asleep[node] = again
+        self.next_moment = min(self.next_moment, again)
+        self.attempts[node] = attempt + 1
+        if self.watch:
+            state = self.states[node]
+            self.changes.append(Change(node, state, state, now, self.row.name, error, attempt))
+        return True
 
     def cancelled(self, node: int, now: float) -> None:
         """A call in flight ended because it was cancelled; a start left nothing behind."""
@@ -316,14 +427,18 @@ class Machine:
         if row.opens and self.on_failure == "rollback":
             self._halt()
 
-    def crashed(self, node: int, error: BaseException, now: float) -> None:
-        """A component that was running broke by itself. It still has to be stopped."""
+    def crashed(self, node: int, error: BaseException, now: float, *, keep: bool = False) -> None:
+        """A component that was running broke by itself. It still has to be stopped.
+
+        A start that is under way is given up, unless it is to `keep` what it has.
+        """
         self.failures.append(Failed(node, "crash", "crash", error))
-        if self.states[node] == RUNNING:
-            if self.watch:
-                self._record(node, FAILED, now)
-            self.states[node] = FAILED
-            self._picky = True
+        if self.watch:
+            self.changes.append(Change(node, self.states[node], FAILED, now, "crash", error))
+        self.states[node] = FAILED
+        self._picky = True
+        if self.row.opens and not keep and self.on_failure == "rollback":
+            self._halt()
 
     def interrupt(self) -> None:
         """Give the request up: begin nothing more, cancel what is in flight, roll back a start. A stop goes on."""
@@ -336,14 +451,44 @@ class Machine:
     def overdue(self, now: float) -> list[int]:
         """The calls whose deadline has passed and who have not been told yet.
 
-        The driver cancels each if it can, and says what came of it; if it cannot, or if the signal is a stop, it lets go
-        of the call and says `abandoned`.
+        The driver cancels each if it can, and says what came of it; if it cannot, it lets go of the call and says `abandoned`.
         """
-        late = [node for node, due in self._due.items() if due <= now]
+        late = [node for node, due in self._due.items() if due <= now and node not in self._asleep]
         for node in late:
             del self._due[node]
+            self._last[node] = now + self.deadlines[node]
             self.flight[node] = True
         return late
+
+    def hopeless(self, now: float) -> list[int]:
+        """The calls that were cancelled at their deadline and have taken as long again. The driver lets go of each."""
+        late = [node for node, until in self._last.items() if until <= now]
+        for node in late:
+            del self._last[node]
+        return late
+
+    def slow(self, now: float) -> list[int]:
+        """The calls that have taken long, each once: longer than `SLOW`, or than half their deadline.
+
+        Asked for after the other two, whenever `next_moment` has come; it looks when that will be the next time.
+        """
+        late: list[int] = []
+        if now >= self._tick:
+            self._tick = now + SLOW
+            for node in self.flight:
+                if node not in self._noticed and node not in self._asleep:
+                    until = self.began[node] + min(SLOW, self.deadlines.get(node, NO_LIMIT) / 2)
+                    if until <= now:
+                        self._noticed.add(node)
+                        late.append(node)
+                    else:
+                        self._tick = min(self._tick, until)
+        self.next_moment = min(chain((self._tick,), self._due.values(), self._last.values(), self._asleep.values()))
+        return late
+
+    def is_late(self, node: int) -> bool:
+        """Whether a call in flight was named by `overdue`."""
+        return node in self._last
 
     def due(self, node: int) -> float | None:
         """The moment at which a call in flight is overdue."""
@@ -353,11 +498,6 @@ class Machine:
     def has_more(self) -> bool:
         """Whether stages are still to come, as the start half of a restart."""
         return bool(self._to_come)
-
-    @property
-    def next_deadline(self) -> float | None:
-        """The earliest moment at which `overdue` may have something to say."""
-        return min(self._due.values(), default=None)
 
     def cancels(self) -> list[int]:
         """The calls in flight that are to be cancelled and have not been named before."""
@@ -377,7 +517,9 @@ class Machine:
     def _finish(self, node: int, state: int, now: float) -> None:
         self.ended[node] = now
         del self.flight[node]
-        self._due.pop(node, None)
+        self._forget_deadline(node)
+        if self._parked:
+            self._give_room(node)
         if state >= 0:
             if self.watch:
                 self._record(node, state, now)
@@ -386,11 +528,15 @@ class Machine:
             self._blocked.add(node)
         self._release(node)
 
+    def _forget_deadline(self, node: int) -> None:
+        self._due.pop(node, None)
+        self._last.pop(node, None)
+
     def _halt(self) -> None:
         if not self._halting:
             self._halting = True
             for node, told in self.flight.items():
-                if not told:
+                if not told and node not in self._asleep:
                     self.flight[node] = True
                     self.to_cancel.append(node)
 
@@ -398,4 +544,8 @@ class Machine:
         self.changes.append(Change(node, self.states[node], new, now, self.row.name))
 
 
-__all__ = ["DONE", "POST", "WAIT", "Change", "Failed", "Iterable", "Machine", "Signal"]
+def _midway() -> float:
+    return 0.5
+
+
+__all__ = ["DONE", "POST", "WAIT", "Change", "Failed", "Iterable", "Lanes", "Machine", "Signal"]

@@ -12,15 +12,20 @@ from .interrupt import Guard
 
 
 class Event(NamedTuple):
-    """A component went from one state to another.
+    """A component went from one state to another; or something is to be said about it in the state that it is in.
+
+    Where `old` and `new` are the same, an attempt to start failed and there will be another one, and `error` says why; or a
+    handler is slow, and `stack` says where it hangs.
 
     Parameters:
         id: the component.
-        signal: the signal that was being sent.
+        signal: the signal that was being sent, or "crash" where the component broke by itself.
         old: the state before.
         new: the state now.
         took: seconds in the state before, where that was the time a handler ran; otherwise `None`.
-        error: what the handler raised, if the new state is "failed" or "abandoned".
+        error: what the handler raised, if the new state is "failed" or "abandoned", or if it is tried again.
+        attempt: which attempt this was, from 1.
+        stack: where a slow handler hangs, as text.
     """
 
     id: Id
@@ -29,6 +34,8 @@ class Event(NamedTuple):
     new: State
     took: float | None
     error: BaseException | None
+    attempt: int = 1
+    stack: str | None = None
 
 
 Observer = Callable[[Event], object]
@@ -52,12 +59,17 @@ class Observers:
                 continue
             old, new = STATES[change.old], STATES[change.new]
             took = change.at - machine.began[change.node] if old in _WORKING else None
-            error = None
-            if new in (State.FAILED, State.ABANDONED):
+            error, attempt = change.error, change.attempt
+            if error is None and new in (State.FAILED, State.ABANDONED):
                 error = next((f.error for f in reversed(machine.failures) if f.node == change.node), None)
-            event = Event(graph.ids[change.node], change.signal, old, new, took, error)
-            for observer in list(self.all):
-                self._tell(observer, event, guard)
+            if old is not new:
+                attempt = machine.attempts.get(change.node, 1)
+            self.pass_on(Event(graph.ids[change.node], change.signal, old, new, took, error, attempt), guard)
+
+    def pass_on(self, event: Event, guard: Guard) -> None:
+        """Tell everybody of one event."""
+        for observer in list(self.all):
+            self._tell(observer, event, guard)
 
     def _tell(self, observer: Observer, event: Event, guard: Guard) -> None:
         try:

@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter, time
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import _text
 from .._core import refs
 from .._core.callables import Context, context_parameter, is_async, is_generator
 from .._core.graph import Graph
-from .._core.model import ABSENT, OWN, Component, Constant, Phase, Spec
+from .._core.model import ABSENT, OWN, Component, Constant, ConstructedAsync, Phase, Signal, Spec
 from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Secret, Unreachable
 from ..errors import BadComponent, BrokenReference, Problem, StateError
 from .interrupt import Guard
+
+if TYPE_CHECKING:
+    from contextvars import Context as ContextVars
 
 # What a call gives when it has run nothing yet: a generator or coroutine function that did not look like one.
 _UNRUN: Final = frozenset({GeneratorType, CoroutineType, AsyncGeneratorType})
@@ -77,7 +81,7 @@ class Times:
 class Store(Place):
     """What a live system holds, by the positions of its graph."""
 
-    __slots__ = ("epoch", "graph", "held", "states", "times", "workers")
+    __slots__ = ("contexts", "crash", "epoch", "graph", "held", "states", "times", "workers")
 
     def __init__(self, graph: Graph) -> None:
         count = len(graph.ids)
@@ -88,7 +92,10 @@ class Store(Place):
         self.epoch = time() - perf_counter()
         self.times: Times = Times()
         self.held = bytearray(count)
-        self.workers: dict[int, Any] = {}  # threads of components that may be given up on
+        self.workers: dict[int, Any] = {}  # threads of components that may be given up on, or that asked for one
+        self.contexts: dict[int, ContextVars] = {}  # in which the handlers are called that are not called here
+        # Takes the node of a component that broke by itself, and the error.
+        self.crash: Callable[[int, BaseException], None] = _unheard
 
     def visible(self, node: int) -> Any:
         """What others see of a component."""
@@ -102,15 +109,24 @@ class Store(Place):
             self.seen.pop(node, None)
         if self.configs:
             self.configs.pop(node, None)
+        if self.contexts:
+            self.contexts.pop(node, None)
+
+
+def _unheard(node: int, error: BaseException) -> None:
+    raise error
 
 
 class Shape:
     """How the start of a spec is called: worked out once for each component function."""
 
-    __slots__ = ("context", "keeps_config", "kind", "simple", "target")
+    __slots__ = ("context", "is_async", "keeps_config", "kind", "needs_home", "simple", "target")
 
     def __init__(self, spec: Spec) -> None:
         self.target = spec.start if spec.scope is None else spec.scope
+        self.is_async = not spec.is_value and _starts_async(spec)
+        # What may hold something open from its start to its stop, as a scope does, has both in one task, its own.
+        self.needs_home = self.is_async and (spec.scope is not None or isinstance(spec.start, ConstructedAsync))
         if spec.is_value:
             self.kind = VALUE
         elif spec.scope is None:
@@ -146,16 +162,34 @@ def async_handlers(spec: Spec) -> list[str]:
     """The slots of a spec whose handlers are async; kept with it."""
     found: list[str] | None = spec.cache.get("async")
     if found is None:
-        slots = [(name, getattr(spec, name)) for name in ("start", "scope") if callable(getattr(spec, name))]
-        found = [name for name, handler in [*slots, *spec.all_handlers()] if is_async(handler)]
-        target = spec.scope
-        if isinstance(target, type):
-            only_async = hasattr(target, "__aenter__") and not hasattr(target, "__enter__")
-        else:
-            only_async = target is not None and is_async(getattr(target, "__wrapped__", None))
-        if only_async and "scope" not in found:
-            found.append("scope")
+        found = [name for name, handler in spec.all_handlers() if is_async(handler)]
+        if not spec.is_value and _starts_async(spec):
+            found.insert(0, "start" if spec.scope is None else "scope")
         spec.cache["async"] = found
+    return found
+
+
+def _starts_async(spec: Spec) -> bool:
+    target = spec.target
+    if is_async(target) or (spec.scope is not None and is_async(getattr(target, "__wrapped__", None))):
+        return True
+    if spec.scope is None or not isinstance(target, type):
+        return False
+    return hasattr(target, "__aenter__") and not hasattr(target, "__enter__")
+
+
+def is_async_phase(spec: Spec, phase: Phase, signal: str) -> bool:
+    """Whether a call has to be awaited; kept with the spec."""
+    key = ("phase", phase.name)
+    found: bool | None = spec.cache.get(key)
+    if found is None:
+        if phase.kind == OWN and (signal == "start" or (signal == "stop" and spec.scope is not None)):
+            found = shape_of(spec).is_async
+        else:
+            found = phase.handler is not None and is_async(
+                spec.stop if signal == "stop" and phase.kind == OWN else phase.handler
+            )
+        spec.cache[key] = found
     return found
 
 
@@ -246,28 +280,46 @@ def begin(store: Store, node: int, component: Component[Any], system: str | None
         into.instances[node] = value
     elif kind == FUNCTION:
         guard.calling = False
-        if type(made) in _UNRUN:
-            _refuse_unrun(spec, made)
+        if type(made) in _UNRUN and not _is_expression(made):
+            raise Unrun(made)
         into.instances[node] = made
     else:
         if not hasattr(type(made), "__enter__"):
-            raise BadScope(_text_of(spec), made)
+            raise Unrun(made) if hasattr(type(made), "__aenter__") else BadScope(_text_of(spec), made)
         value = made.__enter__()
         guard.calling = False
         into.scopes[node] = made
         into.instances[node] = value
 
 
-def _refuse_unrun(spec: Spec, made: Any) -> None:
-    if isinstance(made, GeneratorType) and made.gi_code.co_name == "<genexpr>":
-        return
-    made.close() if not isinstance(made, AsyncGeneratorType) else None
-    what = f"{_text_of(spec)} gave {_text.a(type(made).__name__)}, of which nothing has been run."
-    hint = (
-        "Mainspring looks at a function to see whether it is a generator or a coroutine function. A decorator or a lambda "
-        "around it hides that: give scope=... for a generator function wrapped in contextlib.contextmanager, or leave it away."
-    )
-    raise BadComponent([Problem(BadComponent, what, hint=hint)])
+class Unrun(Exception):
+    """A call gave something of which nothing has been run yet: a handler that is async, and did not look like it."""
+
+    def __init__(self, made: Any) -> None:
+        self.made = made
+        super().__init__(made)
+
+    @property
+    def can_be_awaited(self) -> bool:
+        """Whether it can be carried on in a task."""
+        return type(self.made) is CoroutineType or hasattr(type(self.made), "__aenter__")
+
+    def refused(self, name: str) -> Exception:
+        """The error where it cannot be carried on."""
+        made = self.made
+        if isinstance(made, CoroutineType | GeneratorType):
+            made.close()
+        what = f"{name} gave {_text.a(type(made).__name__)}, of which nothing has been run."
+        hint = (
+            "Mainspring looks at a function to see whether it is a generator or a coroutine function. A decorator or a lambda "
+            "around it hides that: give scope=... for a generator function wrapped in contextlib.contextmanager, write "
+            "async def instead of a lambda, or leave it away."
+        )
+        return BadComponent([Problem(BadComponent, what, hint=hint)])
+
+
+def _is_expression(made: Any) -> bool:
+    return isinstance(made, GeneratorType) and made.gi_code.co_name == "<genexpr>"
 
 
 def _arguments(
@@ -280,7 +332,8 @@ def _arguments(
             into.configs[node] = dict(config)
     args, named = component._spec.parameters.arguments(config)
     if shape.context is not None:
-        named[shape.context] = Context(store.graph.ids[node], "start", "start", dict(config), None, system)
+        crash = partial(store.crash, node)
+        named[shape.context] = Context(store.graph.ids[node], "start", "start", dict(config), None, system, crash)
     return args, named
 
 
@@ -318,6 +371,9 @@ def end(store: Store, node: int, component: Component[Any], system: str | None, 
             scope.close()
             raise StateError(f"{_text_of(spec)} yielded a second time; what stands after the yield stops it, once.")
         return None
+    if not hasattr(type(scope), "__exit__"):
+        guard.calling = False
+        raise Unrun(scope.__aexit__(None, None, None))
     result = scope.__exit__(None, None, None)
     guard.calling = False
     return result
@@ -345,8 +401,151 @@ def call(
             assert isinstance(component, Component)
             place.configs[node] = resolved_config(store, node, component)
         config: Mapping[str, Any] = place.configs.get(node, {})
-        named[wants] = Context(store.graph.ids[node], signal, phase.name, config, instance, system)
+        crash = partial(store.crash, node)
+        named[wants] = Context(store.graph.ids[node], signal, phase.name, config, instance, system, crash)
     guard.calling = True
     result = phase.handler(instance, **named)
     guard.calling = False
+    if type(result) is CoroutineType:
+        raise Unrun(result)
     return result
+
+
+def work(
+    store: Store,
+    node: int,
+    component: Component[Any],
+    row: Signal,
+    phase: Phase,
+    system: str | None,
+    into: Place,
+    guard: Guard,
+) -> Any:
+    """One call of a handler, whichever it is. What it made is put into `into`; what it has to say is returned."""
+    spec, signal = component._spec, row.name
+    if phase.kind == OWN and signal == "start":
+        begin(store, node, component, system, into, guard)
+        return None
+    if phase.kind == OWN and signal == "stop":
+        return end(store, node, component, system, into, guard)
+    if phase.handler is None:
+        return None
+    return _kept(node, row, phase, into, call(store, node, spec, signal, phase, system, into, guard))
+
+
+def _kept(node: int, row: Signal, phase: Phase, into: Place, result: Any) -> Any:
+    if phase.name == "resolve":
+        into.seen[node] = result
+    elif phase.kind == OWN and row.becomes_instance:
+        into.instances[node] = result
+    return result if phase.kind == OWN else None
+
+
+# --- The same, awaited ------------------------------------------------------------------------------------------------
+
+
+class Awaited:
+    """What is awaited now, so that one can see where it hangs."""
+
+    __slots__ = ("now", "stack")
+
+    def __init__(self) -> None:
+        self.now: Any = None
+        self.stack = ""  # where it hung when it was cancelled
+
+
+async def work_async(
+    store: Store,
+    node: int,
+    component: Component[Any],
+    row: Signal,
+    phase: Phase,
+    system: str | None,
+    into: Place,
+    awaited: Awaited,
+) -> Any:
+    """As `work`, for a handler that is async."""
+    spec, signal = component._spec, row.name
+    if phase.kind == OWN and signal == "start":
+        await _begin_async(store, node, component, system, into, awaited)
+        return None
+    if phase.kind == OWN and signal == "stop" and into.scopes[node] is not None:
+        return await _end_async(spec, into.scopes[node], awaited)
+    try:
+        call(store, node, spec, signal, phase, system, into, _NOBODY)
+    except Unrun as unrun:
+        return await finish_async(node, row, phase, into, unrun.made, awaited)
+    return None
+
+
+async def finish_async(node: int, row: Signal, phase: Phase, into: Place, made: Any, awaited: Awaited) -> Any:
+    """Carry on a call that gave something to be awaited or entered."""
+    if not isinstance(made, CoroutineType):
+        awaited.now = entering = made.__aenter__()
+        into.instances[node] = await entering
+        into.scopes[node] = made
+        return None
+    awaited.now = made
+    result = await made
+    if phase.kind == OWN and row.opens:
+        into.instances[node] = result
+        return None
+    return _kept(node, row, phase, into, result)
+
+
+async def _begin_async(
+    store: Store, node: int, component: Component[Any], system: str | None, into: Place, awaited: Awaited
+) -> None:
+    spec = component._spec
+    shape = shape_of(spec)
+    if shape.simple:
+        made = shape.target(**resolved_config(store, node, component))
+    else:
+        args, named = _arguments(store, node, component, shape, system, into)
+        made = shape.target(*args, **named)
+    awaited.now = made
+    if shape.kind == FUNCTION:
+        into.instances[node] = await made
+    elif shape.kind == GENERATOR:
+        value = await anext(made, ABSENT)
+        if value is ABSENT:
+            raise StateError(f"{_text_of(spec)} ended without a yield, so there is no instance.")
+        into.scopes[node], into.instances[node] = made, value
+    else:
+        if isinstance(made, CoroutineType):
+            made = await made
+        if not hasattr(type(made), "__aenter__"):
+            raise BadScope(_text_of(spec), made)
+        awaited.now = entering = made.__aenter__()
+        value = await entering
+        into.scopes[node], into.instances[node] = made, value
+
+
+async def _end_async(spec: Spec, scope: Any, awaited: Awaited) -> Any:
+    if isinstance(scope, AsyncGeneratorType):
+        awaited.now = scope
+        extra = await anext(scope, ABSENT)
+        if extra is not ABSENT:
+            await scope.aclose()
+            raise StateError(f"{_text_of(spec)} yielded a second time; what stands after the yield stops it, once.")
+        return None
+    awaited.now = leaving = scope.__aexit__(None, None, None)
+    return await leaving
+
+
+async def unwind(scope: Any, error: BaseException) -> BaseException | None:
+    """Throw what reached a component while it was running into its scope, and say with what it ended."""
+    try:
+        if isinstance(scope, AsyncGeneratorType):
+            await scope.athrow(error)
+            await scope.aclose()  # it went on as if nothing had happened
+        else:
+            await scope.__aexit__(type(error), error, error.__traceback__)
+    except StopAsyncIteration:
+        return None
+    except BaseException as found:
+        return found
+    return None
+
+
+_NOBODY: Final = Guard()  # of calls in threads and tasks that get no signals

@@ -13,6 +13,7 @@ import sys
 # Built in, and what the module `signal` wraps: there each call makes members of an enum, and the four calls of one start
 # and one stop take longer than starting and stopping ten components. Its wrappers are also frames that can be interrupted.
 from _signal import SIGINT, default_int_handler, getsignal, signal  # type: ignore[import-not-found]
+from collections.abc import Callable
 from time import monotonic
 from types import CodeType, FrameType, TracebackType
 from typing import Final
@@ -23,15 +24,19 @@ _OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_
 class Guard:
     """Around one request. Use as a context manager in the thread that runs the request."""
 
-    __slots__ = ("_before", "_mine", "attention", "calling", "kept_at", "pending", "stop_asked", "waiting")
+    __slots__ = (
+        "_before", "_mine", "attention", "calling", "crashes", "kept_at", "pending", "stop_asked", "waiting", "wake",
+    )  # fmt: skip
 
     current: Guard | None = None  # of the main thread: there is only one that gets signals
 
     def __init__(self) -> None:
         self.calling = False  # whether a user's handler is being called: set right before, cleared right after
-        self.attention = False  # whether the driver has to look at the next two
+        self.attention = False  # whether the driver has to look at the next three
         self.pending: BaseException | None = None
         self.stop_asked = False
+        self.crashes: list[tuple[int, BaseException, bool]] = []  # components that broke, and whether the start goes on
+        self.wake: Callable[[], None] | None = None  # ends the driver's waiting; may be called anywhere
         self.kept_at = 0.0
         self.waiting: CodeType | None = None  # code of ours that only waits for a handler, and can be broken off
         self._mine = False
@@ -68,12 +73,23 @@ class Guard:
     def keep(self, error: BaseException) -> None:
         """Keep an interruption until the driver asks for it."""
         self.pending = self.pending or error
-        self.attention = True
+        self._call()
 
     def ask_to_stop(self) -> None:
-        """Say, from another thread, that a stop is waiting."""
+        """Say, from another thread or task, that a stop is waiting."""
         self.stop_asked = True
+        self._call()
+
+    def tell_of_crash(self, node: int, error: BaseException, keep: bool) -> None:
+        """Say, from anywhere, that a component broke."""
+        self.crashes.append((node, error, keep))
+        self._call()
+
+    def _call(self) -> None:
         self.attention = True
+        wake = self.wake
+        if wake is not None:
+            wake()
 
     def take(self) -> BaseException | None:
         """The interruption that was kept back, once."""

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
-from .._core.model import ABSENT, OWN, PRE, Component, Phase, Signal
-from .._core.run import DONE, Machine
+from .._core.model import ABSENT, CODE, OWN, PRE, Component, Phase, Signal, State
+from .._core.run import WAIT, Machine
 from ..errors import DeadlineExceeded
 from .events import Observers
-from .handlers import Place, Store, begin, call, constant_value, end
+from .handlers import Place, Store, Unrun, begin, constant_value, end, work
 from .interrupt import Guard
+
+_UP: Final = (CODE[State.RUNNING], CODE[State.SUSPENDED])
+_LONGEST: Final = 1e6  # seconds that a wait may be told to take; more do not fit
 
 
 def drive(
@@ -45,8 +48,13 @@ def drive(
         node = following(now)
         if watch:
             observers.tell(machine, guard)
+        if node == WAIT:
+            _rest(guard, machine.next_moment - clock())
+            now = clock()
+            machine.slow(now)  # nothing is in flight that could be; it looks when to ask again
+            interruption = attend(machine, guard, interruption, now)
+            continue
         if node < 0:
-            assert node == DONE
             interruption = guard.take() or interruption
             if interruption is not None and not machine.interrupted:
                 machine.interrupt()
@@ -76,6 +84,8 @@ def drive(
         except BaseException as error:
             guard.calling = False
             now = clock()
+            if isinstance(error, Unrun):
+                error = error.refused(name_of_call(machine, node))
             if isinstance(error, _Abandoned):
                 error = error.cause
                 machine.abandoned(node, error, now)
@@ -103,17 +113,55 @@ def drive(
         if watch:
             observers.tell(machine, guard)
         if guard.attention:
-            guard.attention = False
-            interruption = interruption or guard.take()
-            if interruption is not None or (guard.stop_asked and (row.opens or machine.has_more)):
-                machine.interrupt()
+            interruption = attend(machine, guard, interruption, now)
+            if watch:
+                observers.tell(machine, guard)
+
+
+def attend(machine: Machine, guard: Guard, interruption: BaseException | None, now: float) -> BaseException | None:
+    """Look at what came from outside while a request ran: an interruption, a stop that waits, components that broke.
+
+    Returns:
+        The interruption that has to come out of the request, if there is one.
+    """
+    guard.attention = False
+    interruption = interruption or guard.take()
+    if interruption is not None or (guard.stop_asked and (machine.row.opens or machine.has_more)):
+        machine.interrupt()
+    while guard.crashes:
+        node, error, keep = guard.crashes.pop(0)
+        if machine.states[node] in _UP and node not in machine.flight:
+            machine.crashed(node, error, now, keep=keep)
+    return interruption
+
+
+def name_of_call(machine: Machine, node: int) -> str:
+    """The call that is being made, for an error."""
+    phases = machine.phases.get(node)
+    name = phases[machine.phase.get(node, 0)].name if phases else machine.row.name
+    return f"The {name} of {machine.plan.graph.ids[node]}"
+
+
+def _rest(guard: Guard, seconds: float) -> None:
+    # Between two attempts of a start. What has to be attended to ends it.
+    import queue
+
+    alarm: queue.SimpleQueue[None] = queue.SimpleQueue()
+    guard.wake = partial(alarm.put, None)
+    try:
+        if not guard.attention and seconds > 0:
+            alarm.get(timeout=min(seconds, _LONGEST))
+    except queue.Empty:
+        pass
+    finally:
+        guard.wake = None
 
 
 def _call_handler(
     store: Store, node: int, component: Component[Any], row: Signal, system: str | None, guard: Guard
 ) -> Any:
     phase = Phase(row.name, OWN, component._spec.handlers.get(row.name))
-    return _work(store, node, component, row, phase, system, store, guard)
+    return work(store, node, component, row, phase, system, store, guard)
 
 
 class _Abandoned(Exception):
@@ -137,33 +185,7 @@ def _call_special(
     # A component that may have to be given up on lives in one thread of its own, from its start to its stop.
     if node in store.workers or (machine.row.opens and node in machine.plan.threaded):
         return _in_thread(machine, store, node, component, phase, system, guard)
-    return _work(store, node, component, machine.row, phase, system, store, guard)
-
-
-def _work(
-    store: Store,
-    node: int,
-    component: Component[Any],
-    row: Signal,
-    phase: Phase,
-    system: str | None,
-    into: Place,
-    guard: Guard,
-) -> Any:
-    spec, signal = component._spec, row.name
-    if phase.kind == OWN and signal == "start":
-        begin(store, node, component, system, into, guard)
-        return None
-    if phase.kind == OWN and signal == "stop":
-        return end(store, node, component, system, into, guard)
-    if phase.handler is None:
-        return None
-    result = call(store, node, spec, signal, phase, system, into, guard)
-    if phase.name == "resolve":
-        into.seen[node] = result
-    elif phase.kind == OWN and row.becomes_instance:
-        into.instances[node] = result
-    return result if phase.kind == OWN else None
+    return work(store, node, component, machine.row, phase, system, store, guard)
 
 
 def _in_thread(
@@ -189,14 +211,13 @@ def _in_thread(
     due = machine.due(node)
     seconds = threading.TIMEOUT_MAX if due is None else max(0.0, due - perf_counter())
     own = Guard()  # of the component's thread, which gets no signals
-    work = partial(_work, store, node, component, row, phase, system, place, own)
+    call = partial(work, store, node, component, row, phase, system, place, own)
     given_up: BaseException
     guard.waiting = Worker.wait.__code__
     guard.calling = True
     try:
-        result = worker.run(work, seconds)
+        result = worker.run(call, seconds)
     except Overdue as late:
-        machine.overdue(perf_counter())
         what = f"{phase.name} of {store.graph.ids[node]}"
         given_up = DeadlineExceeded(what, machine.deadlines[node], abandoned=True)
         if late.stack:

@@ -25,18 +25,29 @@ class BrokenOff(Exception):
         super().__init__(error)
 
 
-class Worker:
-    """Runs calls one after the other in one thread, from a component's start to its stop."""
+Answer = Callable[[bool, Any], object]
 
-    def __init__(self, name: str) -> None:
-        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], queue.SimpleQueue[Any]] | None] = queue.SimpleQueue()
+
+class Worker:
+    """Runs calls one after the other in one thread.
+
+    Parameters:
+        name: of the thread.
+        context: in which everything runs; a copy of the present one if not given.
+    """
+
+    def __init__(self, name: str, context: contextvars.Context | None = None) -> None:
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Answer] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._given_up: Callable[[], Any] | None = None
-        self._running = False
-        context = contextvars.copy_context()
+        context = contextvars.copy_context() if context is None else context
         # A daemon, because a thread that was given up on must not keep the process from ending.
         self._thread = threading.Thread(target=context.run, args=(self._serve,), name=name, daemon=True)
         self._thread.start()
+
+    def submit(self, call: Callable[[], Any], answer: Answer) -> None:
+        """Have a call made, and `answer` called in the same thread with whether it returned, and what it returned or raised."""
+        self._calls.put((call, answer))
 
     def run(self, call: Callable[[], Any], seconds: float) -> Any:
         """What `call` returns or raises.
@@ -46,11 +57,11 @@ class Worker:
             BrokenOff: the waiting thread was interrupted; the call goes on in its own.
         """
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._calls.put((call, answers))
+        self.submit(call, lambda ok, value: answers.put((ok, value)))
         try:
             ok, value = self.wait(answers, seconds)
         except queue.Empty:
-            raise Overdue(self._stack()) from None
+            raise Overdue(self.stack()) from None
         except BaseException as error:
             raise BrokenOff(error) from None
         if ok:
@@ -76,17 +87,19 @@ class Worker:
     def close(self) -> None:
         """End the thread; it has nothing to do any more."""
         self._calls.put(None)
-        self._thread.join()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
 
     def _serve(self) -> None:
         while (item := self._calls.get()) is not None:
-            call, answers = item
+            call, answer = item
+            ok, value = True, None
             try:
-                outcome = (True, call())
+                value = call()
             except BaseException as error:
-                outcome = (False, error)
-            answers.put(outcome)
-            del item, call, answers, outcome
+                ok, value = False, error
+            answer(ok, value)
+            del item, call, answer, value
         with self._lock:
             afterwards = self._given_up
         if afterwards is not None:
@@ -97,7 +110,8 @@ class Worker:
 
                 logging.getLogger("mainspring").exception("An abandoned component ended late, and its clean-up failed.")
 
-    def _stack(self) -> str:
+    def stack(self) -> str:
+        """Where the thread is now, as far as that is the user's code."""
         import os
         import sys
         import traceback

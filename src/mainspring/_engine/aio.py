@@ -1,0 +1,759 @@
+"""The driver for asyncio and trio, on AnyIO, and the tasks in which async handlers are called.
+
+There are two kinds of tasks. What may hold something open from its start to its stop (an async generator, an async context
+manager, a class) has a home: one task, its own, in which it is entered and left. Any other coroutine function is called by a
+carrier, a task that takes one call after the other; so a chain of thousands costs no switch between tasks at all.
+
+On both backends these tasks stand outside of the scopes and groups of whoever asked: no cancellation around the caller reaches
+them. The driver alone sees it, and stops components in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from functools import partial
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from typing import Any, Protocol
+
+from .._core.model import OWN, STOP
+from ..errors import MissingExtra, StateError
+from .conduct import CANCELLED, Call, Conductor, own_phase
+from .handlers import Store, finish_async, unwind, work_async
+
+try:
+    import anyio
+    from anyio import CancelScope
+    from anyio.lowlevel import checkpoint
+except ImportError as error:
+    raise MissingExtra("async", "A system with async components, and every verb that is awaited,") from error
+
+
+# --- Backends ---------------------------------------------------------------------------------------------------------
+
+
+class Parker(Protocol):
+    """Lets one task wait until somebody wakes it, once."""
+
+    def wake(self) -> None:
+        """End the waiting, or keep it from beginning. In the loop's own thread."""
+        ...
+
+    def wait(self) -> Awaitable[object]:
+        """Wait."""
+        ...
+
+
+class World(Protocol):
+    """One running event loop, of either backend, as far as it is needed here."""
+
+    name: str
+    cancelled: type[BaseException]
+
+    def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
+        """Begin a task that nobody's cancellation reaches."""
+        ...
+
+    def parker(self) -> Parker:
+        """Something to wait for."""
+        ...
+
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Have something done in the loop's thread. May be called from any."""
+        ...
+
+    def clock(self) -> float:
+        """The loop's time, in seconds."""
+        ...
+
+    def current_task(self) -> object:
+        """The task that is running."""
+        ...
+
+    def is_running_here(self) -> bool:
+        """Whether this thread is inside the loop."""
+        ...
+
+    def run_from_outside(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Have a coroutine run in the loop and wait for it, in a thread that has no loop."""
+        ...
+
+
+class _Future:
+    __slots__ = ("_future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._future = loop.create_future()
+
+    def wake(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+    def wait(self) -> Awaitable[object]:
+        return self._future
+
+
+class AsyncioWorld:
+    """An event loop of asyncio."""
+
+    name = "asyncio"
+    cancelled: type[BaseException] = asyncio.CancelledError
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.clock = self.loop.time
+        self._thread = threading.get_ident()
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
+
+    def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
+        """Begin a task that nobody's cancellation reaches."""
+        task = self.loop.create_task(target(), name=name, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def parker(self) -> Parker:
+        """Something to wait for."""
+        return _Future(self.loop)
+
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Have something done in the loop's thread. May be called from any."""
+        self.loop.call_soon_threadsafe(call)
+
+    def current_task(self) -> object:
+        """The task that is running."""
+        return asyncio.current_task()
+
+    def is_running_here(self) -> bool:
+        """Whether this thread is inside the loop."""
+        return threading.get_ident() == self._thread and self.loop.is_running()
+
+    def run_from_outside(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Have a coroutine run in the loop and wait for it, in a thread that has no loop."""
+        if self.loop.is_closed():
+            raise StateError(
+                "The event loop in which the system was started is closed, and its tasks have ended with it."
+            )
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result()
+
+
+class TrioWorld:
+    """A run of trio."""
+
+    name = "trio"
+
+    def __init__(self) -> None:
+        import trio
+
+        self._trio = trio
+        self.cancelled: type[BaseException] = trio.Cancelled
+        self._token = trio.lowlevel.current_trio_token()
+        self.clock = trio.lowlevel.current_clock().current_time
+        self._thread = threading.get_ident()
+
+    def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
+        """Begin a task that nobody's cancellation reaches."""
+        self._trio.lowlevel.spawn_system_task(target, name=name, context=context)
+
+    def parker(self) -> Parker:
+        """Something to wait for."""
+        return _Event(self._trio.Event())
+
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Have something done in the loop's thread. May be called from any."""
+        self._token.run_sync_soon(call)
+
+    def current_task(self) -> object:
+        """The task that is running."""
+        return self._trio.lowlevel.current_task()
+
+    def is_running_here(self) -> bool:
+        """Whether this thread is inside the run."""
+        return threading.get_ident() == self._thread and self._trio.lowlevel.in_trio_run()
+
+    def run_from_outside(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Have a coroutine run in the loop and wait for it, in a thread that has no loop."""
+        try:
+            return self._trio.from_thread.run(call, trio_token=self._token)
+        except self._trio.RunFinishedError:
+            raise StateError(
+                "The run of trio in which the system was started is over, and its tasks with it."
+            ) from None
+
+
+class _Event:
+    __slots__ = ("_event",)
+
+    def __init__(self, event: Any) -> None:
+        self._event = event
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def wait(self) -> Awaitable[object]:
+        awaited: Awaitable[object] = self._event.wait()
+        return awaited
+
+
+def world_here() -> World:
+    """The event loop that runs in this thread.
+
+    Raises:
+        StateError: there is none.
+    """
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run() and trio.lowlevel.in_trio_task():
+        return TrioWorld()
+    try:
+        return AsyncioWorld()
+    except RuntimeError:
+        what = "There is no event loop in this thread. Verbs with an a- are awaited in a coroutine; elsewhere use those without."
+        raise StateError(what) from None
+
+
+async def shielded(parker: Parker) -> None:
+    """Wait, whatever is cancelled around."""
+    with CancelScope(shield=True):
+        await parker.wait()
+
+
+# --- Tasks ------------------------------------------------------------------------------------------------------------
+
+
+class LiveTasks:
+    """The tasks of one live system, on one event loop. Everything here happens in the loop's thread.
+
+    Parameters:
+        world: the event loop.
+        store: what the live system holds.
+        system: its name.
+        crashed: takes the node of a component that broke by itself, and the error.
+    """
+
+    def __init__(
+        self, world: World, store: Store, system: str | None, crashed: Callable[[int, BaseException], None]
+    ) -> None:
+        self.world, self.crashed = world, crashed
+        self.store, self.system = store, system
+        self.homes: dict[int, Home] = {}
+        self.lost = 0  # tasks that were let go, and have not ended
+        self.calling: set[object] = set()  # tasks that are in a handler now
+        self._queue: deque[Call] = deque()
+        self._idle: list[Parker] = []
+        self._coming = 0  # carriers that were roused, and have not yet looked what there is
+        self._carriers = 0
+        self._is_carrying = False
+        self._closing: Parker | None = None
+        self._context = copy_context()
+
+    # --- for the conductor ---
+
+    def has_home(self, node: int) -> bool:
+        """Whether a component has a task of its own."""
+        return node in self.homes
+
+    def submit(self, call: Call) -> None:
+        """Have a call made."""
+        if call.home:
+            home = self.homes.get(call.node)
+            if home is None:
+                self.homes[call.node] = Home(self, call)
+            else:
+                home.post(call)
+            return
+        self._queue.append(call)
+        if not self._is_carrying:
+            self._rouse(1)
+
+    def cancel(self, call: Call) -> None:
+        """Cancel a call."""
+        call.told = True
+        if call.scope is not None:
+            call.scope.cancel()
+
+    def let_go(self, call: Call) -> None:
+        """Wait for a call no longer."""
+        call.gone = True
+        self.lost += 1
+        if call.home:
+            self.homes.pop(call.node, None)
+        else:
+            self._carriers -= 1
+
+    def stack(self, call: Call) -> str:
+        """Where a call hangs."""
+        return stack_of(call.awaited.now)
+
+    # --- carriers ---
+
+    def _rouse(self, most: int) -> None:
+        for _ in range(min(most, len(self._queue)) - self._coming):
+            self._coming += 1
+            if self._idle:
+                self._idle.pop().wake()
+            else:
+                self._carriers += 1
+                self.world.spawn(self._carry, "mainspring carrier", self._context.copy())
+
+    async def _carry(self) -> None:
+        call: Call | None = None
+        failed: BaseException | str = CANCELLED
+        try:
+            with CancelScope() as scope:
+                self._coming -= 1
+                while not scope.cancel_called:
+                    if not self._queue:
+                        if self._closing is not None:
+                            break
+                        parker = self.world.parker()
+                        self._idle.append(parker)
+                        await parker.wait()
+                        self._coming -= 1
+                        continue
+                    call = self._queue.popleft()
+                    if self._queue:
+                        self._rouse(
+                            2
+                        )  # twice as many each time, so that a thousand have begun after ten turns of the loop
+                    await self._perform(call, scope)
+                    call = None
+        except BaseException as error:
+            failed = error
+        gone = call is not None and call.gone
+        if gone:
+            self.lost -= 1
+        else:
+            self._carriers -= 1
+        if call is not None and not gone:
+            call.done(call, failed, None)
+        if self._queue:
+            self._rouse(1)
+        if self._closing is not None and not self._carriers:
+            self._closing.wake()
+
+    async def _perform(self, call: Call, scope: CancelScope) -> None:
+        error: BaseException | str | None = None
+        result = None
+        if call.told:
+            error = CANCELLED
+        else:
+            call.scope = scope
+            me = self.world.current_task()
+            self.calling.add(me)
+            try:
+                result = await in_context(call.context, self._work(call))
+            except self.world.cancelled:
+                raise
+            except BaseException as found:
+                error = found
+            finally:
+                self.calling.discard(me)
+                call.scope = None
+        if call.gone:
+            # It ended after all, when nobody waited for it any more.
+            await self.stop_late(call, error)
+            raise _Ended
+        self._is_carrying = True
+        try:
+            call.done(call, error, result)
+        finally:
+            self._is_carrying = False
+
+    def _work(self, call: Call) -> Coroutine[Any, Any, Any]:
+        place = call.place
+        assert place is not None
+        if call.made is not None:
+            made, call.made = call.made, None
+            return finish_async(call.node, call.row, call.phase, place, made, call.awaited)
+        return work_async(self.store, call.node, call.component, call.row, call.phase, self.system, place, call.awaited)
+
+    async def stop_late(self, call: Call, error: BaseException | str | None) -> None:
+        """Stop what a start made that had been given up on."""
+        try:
+            await self.stop_now(call, error)
+        except Exception:
+            import logging
+
+            logging.getLogger("mainspring").exception("An abandoned component ended late, and its clean-up failed.")
+
+    async def stop_now(self, call: Call, error: BaseException | str | None = None) -> None:
+        """Stop what a start made, in the present task."""
+        if error is None and call.is_start and call.place is not None:
+            stop = Call(call.node, call.component, STOP, own_phase(call.component._spec, "stop"))
+            stop.place = call.place
+            if stop.phase.handler is None and stop.place.scopes[call.node] is None:
+                return
+            stop.awaited = call.awaited
+            await in_context(call.context, self._work(stop))
+
+    async def close(self) -> None:
+        """End all carriers, and wait until they have."""
+        if self._carriers:
+            self._closing = self.world.parker()
+            for parker in self._idle:
+                self._coming += 1
+                parker.wake()
+            self._idle.clear()
+            await self._closing.wait()
+            self._closing = None
+
+
+class _Ended(Exception):
+    """Ends a carrier."""
+
+
+class Home:
+    """The task of one component, from its start to its stop."""
+
+    def __init__(self, tasks: LiveTasks, start: Call) -> None:
+        self._tasks, self._world = tasks, tasks.world
+        self._node, self._start = start.node, start
+        self._calls: deque[Call] = deque([start])
+        self._parker: Parker | None = None
+        self._call: Call | None = None  # that is being made
+        self._is_dead = False
+        assert start.context is not None
+        self._world.spawn(self._main, str(tasks.store.graph.ids[start.node]), start.context)
+
+    def post(self, call: Call) -> None:
+        """Have a call made."""
+        if self._is_dead:
+            # Its scope was left when it broke; there is nothing to be stopped any more.
+            error = None if call.row.closes else StateError("The component broke, and has no task any more.")
+            if call.row.closes and call.phase.kind == OWN:
+                del self._tasks.homes[self._node]
+            self._world.call_soon(partial(call.done, call, error, None))
+            return
+        self._calls.append(call)
+        if self._parker is not None:
+            self._parker.wake()
+
+    async def _main(self) -> None:
+        outcome: BaseException | str | None = CANCELLED
+        try:
+            # What cancels the start is the outer scope; when the start has succeeded all the same, the inner one keeps that
+            # away from everything that comes after, and can be cancelled itself.
+            with CancelScope() as outer, CancelScope() as inner:
+                outcome = await self._live(outer, inner)
+        except BaseException as error:
+            outcome = error
+        call = self._call
+        if call is None:
+            return  # it broke, and has told so
+        if call.gone:
+            self._tasks.lost -= 1
+            return
+        self._tasks.homes.pop(self._node, None)
+        call.done(call, outcome, None)
+
+    async def _live(self, outer: CancelScope, inner: CancelScope) -> BaseException | str | None:
+        start = self._call = self._calls.popleft()
+        start.scope = outer
+        if start.told:
+            return CANCELLED
+        await self._made(start)
+        inner.shield = True
+        if start.gone:
+            await self._tasks.stop_late(start, None)
+            return None
+        self._finish(start, None, None)
+        while True:
+            while not self._calls:
+                self._parker = self._world.parker()
+                try:
+                    await self._parker.wait()
+                except BaseException as error:
+                    await self._broke(error)
+                    return None
+            call = self._call = self._calls.popleft()
+            if call.row.closes and call.phase.kind == OWN:
+                call.scope = inner
+                if call.told:
+                    inner.cancel()  # it is left all the same: nobody else will
+                await self._made(call)
+                return None
+            if await self._other(call):
+                return None
+
+    async def _other(self, call: Call) -> bool:
+        """Make a call that neither starts nor stops the component; say whether the component broke meanwhile."""
+        error: BaseException | str | None = CANCELLED
+        result = None
+        try:
+            with CancelScope() as scope:
+                call.scope = scope
+                if not call.told:
+                    result = await self._made(call)
+                    error = None
+        except self._world.cancelled as broken:
+            self._finish(call, StateError("The component broke while its handler was running."), None)
+            await self._broke(broken)
+            return True
+        except BaseException as found:
+            error = found
+        self._finish(call, error, result)
+        return False
+
+    async def _made(self, call: Call) -> Any:
+        tasks, me = self._tasks, self._world.current_task()
+        tasks.calling.add(me)
+        try:
+            return await tasks._work(call)
+        finally:
+            tasks.calling.discard(me)
+
+    def _finish(self, call: Call, error: BaseException | str | None, result: Any) -> None:
+        self._call = None
+        if call.gone:
+            self._tasks.lost -= 1
+        else:
+            call.done(call, error, result)
+
+    async def _broke(self, error: BaseException) -> None:
+        # Cancelled, and not by us: what the component holds open in this task was, a task group with a crash in it.
+        self._call = None
+        assert self._start.place is not None
+        scope = self._start.place.scopes[self._node]
+        found: BaseException | None = None
+        if scope is not None:
+            found = await unwind(scope, error)
+        else:
+            try:
+                await self._tasks.stop_now(self._start)
+            except BaseException as raised:
+                found = raised
+        self._is_dead = True
+        if found is None or isinstance(found, self._world.cancelled):
+            found = StateError("The component's own task was cancelled, and not by Mainspring.")
+        self._tasks.crashed(self._node, found)
+
+
+def in_context(context: Context | None, coroutine: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
+    """A coroutine that runs in a context of its own, within a task that has another."""
+    return _InContext(context, coroutine)
+
+
+class _InContext:
+    __slots__ = ("_context", "_coroutine")
+
+    def __init__(self, context: Context | None, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._context, self._coroutine = context, coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        assert self._context is not None
+        run, coroutine = self._context.run, self._coroutine
+        step: Callable[..., Any] = coroutine.send
+        given: Any = None
+        while True:
+            try:
+                asked = run(step, given)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                given = yield asked
+                step = coroutine.send
+            except BaseException as error:
+                step, given = coroutine.throw, error
+
+
+# --- Where something hangs --------------------------------------------------------------------------------------------
+
+
+def stack_of(awaited: Any) -> str:
+    """The frames of what is awaited, from the handler to where it hangs."""
+    import traceback
+
+    frames: list[tuple[FrameType, int]] = []
+    while awaited is not None and len(frames) < 100:
+        if isinstance(awaited, CoroutineType):
+            frame, following = awaited.cr_frame, awaited.cr_await
+        elif isinstance(awaited, AsyncGeneratorType):
+            frame, following = awaited.ag_frame, awaited.ag_await
+        elif isinstance(awaited, GeneratorType):
+            frame, following = awaited.gi_frame, awaited.gi_yieldfrom
+        else:
+            break
+        if frame is None:
+            break
+        frames.append((frame, frame.f_lineno))
+        awaited = following
+    found = traceback.StackSummary.extract(iter(frames))
+    return "".join(found.format())
+
+
+# --- The driver -------------------------------------------------------------------------------------------------------
+
+
+class Drive:
+    """Drives a request from a task."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._parker: Parker | None = None
+        self._is_done = False
+        self._until = 0.0
+        self.conductor: Conductor
+
+    def post(self, todo: Callable[[], object]) -> None:
+        """Have something done in the driver's thread. May be called from any."""
+        self._world.call_soon(partial(self._take_in, todo))
+
+    def _take_in(self, todo: Callable[[], object]) -> None:
+        todo()
+        self._go_on()
+
+    def ended(self, call: Call, error: BaseException | str | None, result: Any) -> None:
+        """Take notice of what became of a call, and begin what may begin now, right here."""
+        self.conductor.ended(call, error, result)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        conductor = self.conductor
+        self._is_done = conductor.pump()
+        if self._is_done or conductor.inline or conductor.machine.next_moment < self._until:
+            self.wake()
+
+    def wake(self) -> None:
+        """End the driver's waiting."""
+        if self._parker is not None:
+            self._parker.wake()
+
+    async def run(self) -> BaseException | None:
+        """Run the request to its end.
+
+        Returns:
+            The interruption that has to come out of it, if there was one.
+        """
+        conductor, guard = self.conductor, self.conductor.guard
+        guard.wake = lambda: self._world.call_soon(self.wake)
+        rested = conductor.clock()
+        try:
+            self._is_done = conductor.pump()
+            while True:
+                if guard.attention:
+                    conductor._look_around()
+                    self._is_done = conductor.pump()
+                elif conductor.inline:
+                    conductor.here(conductor.inline.popleft())
+                    self._is_done = conductor.pump()
+                    if conductor.calls and (conductor.clock() - rested > 0.01 or not conductor.inline):
+                        await self._wait(0)
+                        rested = conductor.clock()
+                elif self._is_done:
+                    return conductor.interruption
+                else:
+                    await self._wait(conductor.patience)
+                    rested = conductor.clock()
+                conductor.time_passed()
+                if not self._is_done and conductor.machine.next_moment <= conductor.clock():
+                    self._is_done = conductor.pump()
+        finally:
+            guard.wake = None
+
+    async def _wait(self, seconds: float) -> None:
+        conductor = self.conductor
+        self._parker = parker = self._world.parker()
+        self._until = conductor.clock() + seconds
+        try:
+            # After one cancellation we want to hear of no other: what was begun is being cleaned up.
+            deadline = anyio.current_time() + seconds if seconds else math.inf
+            with CancelScope(shield=conductor.interruption is not None, deadline=deadline):
+                await (parker.wait() if seconds else checkpoint())
+        except BaseException as error:
+            conductor.interrupt(error)
+            self._is_done = conductor.pump()
+        finally:
+            self._parker = None
+
+
+class Body:
+    """What is done in an `async with` block around a live system, so that it can be cancelled when a component breaks."""
+
+    def __init__(self) -> None:
+        self._scope: CancelScope | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._is_cancelled = False
+        if isinstance(world_here(), AsyncioWorld):
+            # Not with a scope: fixtures of tests may be entered in one task and left in another.
+            self._task = asyncio.current_task()
+        else:
+            self._scope = CancelScope()
+            self._scope.__enter__()
+
+    def cancel(self) -> None:
+        """Cancel the block, in the loop's thread."""
+        if self._is_cancelled:
+            return
+        self._is_cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
+        elif self._task is not None and not self._task.done():
+            self._task.cancel("a component broke")
+
+    def leave(self, error: BaseException | None) -> bool:
+        """Take notice that the block has ended; say whether that with which it ended is our own cancellation."""
+        cancelled, self._is_cancelled = self._is_cancelled, True
+        if self._scope is not None:
+            return bool(
+                self._scope.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+            )
+        if not cancelled or self._task is None or self._task is not asyncio.current_task():
+            return False
+        return self._task.uncancel() == 0 and isinstance(error, asyncio.CancelledError)
+
+
+# --- A loop of its own ------------------------------------------------------------------------------------------------
+
+
+class OwnLoop:
+    """An event loop in a thread, for a live system whose verbs are called from where there is none."""
+
+    def __init__(self, name: str) -> None:
+        self._ready: queue.SimpleQueue[World] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name=name, daemon=True)
+        self._thread.start()
+        self.world = self._ready.get()
+
+    async def _main(self) -> None:
+        world = AsyncioWorld()
+        self._end = world.parker()
+        self._ready.put(world)
+        await self._end.wait()
+
+    def close(self) -> None:
+        """End the loop; it has nothing to do any more."""
+        self.world.call_soon(self._end.wake)
+        self._thread.join()
+
+
+class Remote:
+    """The tasks of a loop in another thread, for a conductor in this one."""
+
+    def __init__(self, tasks: LiveTasks) -> None:
+        self._tasks, self._soon = tasks, tasks.world.call_soon
+
+    def submit(self, call: Call) -> None:
+        """Have a call made."""
+        self._soon(partial(self._tasks.submit, call))
+
+    def cancel(self, call: Call) -> None:
+        """Cancel a call."""
+        self._soon(partial(self._tasks.cancel, call))
+
+    def let_go(self, call: Call) -> None:
+        """Wait for a call no longer."""
+        call.gone = True
+        self._soon(partial(self._tasks.let_go, call))
+
+    def stack(self, call: Call) -> str:
+        """Where a call hangs."""
+        return self._tasks.stack(call)
+
+    def has_home(self, node: int) -> bool:
+        """Whether a component has a task of its own."""
+        return self._tasks.has_home(node)

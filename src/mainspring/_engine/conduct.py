@@ -1,0 +1,547 @@
+"""Carries out what a run machine decides where handlers are called in several places: here, in threads, in tasks.
+
+It waits for nothing itself. Two drivers wait for it: `conduct` below in a thread, and the one in `aio.py` in a task.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, Final, Protocol
+
+from .._core.model import ABSENT, OWN, PRE, STATES, Component, Phase, Signal, Spec
+from .._core.run import DONE, NO_LIMIT, Lanes, Machine
+from ..errors import DeadlineExceeded
+from .events import Event, Observers
+from .handlers import (
+    Awaited,
+    Place,
+    Store,
+    Unrun,
+    constant_value,
+    end,
+    is_async_phase,
+    shape_of,
+    work,
+)
+from .interrupt import Guard
+from .sync import _LONGEST, attend, name_of_call
+from .workers import Worker
+
+CANCELLED: Final = "cancelled"  # what became of a call that was cancelled, and left nothing behind
+WORKERS: Final = 8  # for components that ask for a worker of a system that says nothing of workers
+
+# Lanes that there are in every system; those of groups come after them.
+CALLER: Final = 0
+WORKER: Final = 1
+
+
+class Call:
+    """One call of a handler that is on its way."""
+
+    __slots__ = (
+        "awaited", "component", "context", "done", "gone", "home", "made", "node", "phase", "place", "row", "scope", "system",
+        "told", "where",
+    )  # fmt: skip
+
+    def __init__(self, node: int, component: Component[Any], row: Signal, phase: Phase) -> None:
+        self.node, self.component, self.row, self.phase = node, component, row, phase
+        self.told = False  # whether it is to be cancelled
+        self.gone = False  # whether it was let go: nobody waits for it any more
+        self.place: Place | None = None
+        self.context: Context | None = None
+        self.awaited = Awaited()
+        self.made: Any = None  # what an earlier part of the call gave, and is to be awaited
+        self.home = False  # whether it has to be made in the component's own task
+        self.scope: Any = None  # with which it can be cancelled
+        self.where: Any = None  # the worker, or None for a task
+        self.done: Callable[[Call, BaseException | str | None, Any], object] = _nobody
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it makes the instance."""
+        return self.row.opens and self.phase.kind == OWN
+
+
+def _nobody(call: Call, error: BaseException | str | None, result: Any) -> None:
+    raise AssertionError(f"{call} has nobody to tell")
+
+
+class Tasks(Protocol):
+    """Where async handlers are called."""
+
+    def submit(self, call: Call) -> None:
+        """Have a call made in a task; its `done` is called when it has ended."""
+        ...
+
+    def cancel(self, call: Call) -> None:
+        """Cancel a call."""
+        ...
+
+    def let_go(self, call: Call) -> None:
+        """Wait for a call no longer. What a start makes late is stopped."""
+        ...
+
+    def stack(self, call: Call) -> str:
+        """Where a call hangs."""
+        ...
+
+    def has_home(self, node: int) -> bool:
+        """Whether a component has a task of its own."""
+        ...
+
+
+class Pool:
+    """Threads for sync handlers that may be called in any."""
+
+    def __init__(self) -> None:
+        self._idle: list[Worker] = []
+        self._count = 0
+
+    def take(self) -> Worker:
+        """A thread that has nothing to do; the machine sees to it that there are not too many."""
+        if self._idle:
+            return self._idle.pop()
+        self._count += 1
+        return Worker(f"mainspring-worker-{self._count}", Context())
+
+    def give(self, worker: Worker) -> None:
+        """Take a thread back."""
+        self._idle.append(worker)
+
+    def close(self) -> None:
+        """End all threads."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+class Places:
+    """Where the handlers of one live system are called: worked out once, and kept."""
+
+    def __init__(self, store: Store, limits: int | Mapping[str, int] | None, workers: int) -> None:
+        self._store = store
+        self._workers = workers
+        by_group = dict(limits) if isinstance(limits, Mapping) else {}
+        whole = by_group.pop("*", None) if isinstance(limits, Mapping) else limits
+        self.limit = NO_LIMIT if whole is None else whole
+        self._room = [1, workers or WORKERS, *by_group.values()]
+        self._lane_of_group = {group: n for n, group in enumerate(by_group, 2)}
+        self._lanes: dict[str, Lanes] = {}
+
+    def lanes(self, row: Signal) -> Lanes:
+        """What the calls of one signal take up, by node."""
+        found = self._lanes.get(row.name)
+        if found is None:
+            graph = self._store.graph
+            shared: dict[tuple[int, ...], tuple[int, ...]] = {}
+            of: list[tuple[int, ...]] = []
+            for id, node in zip(graph.ids, graph.nodes, strict=True):
+                mine: tuple[int, ...] = ()
+                if type(node) is Component:
+                    spec = node._spec
+                    group = self._lane_of_group.get(id.group)
+                    mine = () if group is None else (group,)
+                    if not is_async_phase(spec, own_phase(spec, row.name), row.name) and not self.in_own_thread(spec):
+                        mine = (WORKER if self.in_worker(spec) else CALLER, *mine)
+                of.append(shared.setdefault(mine, mine))
+            found = self._lanes[row.name] = Lanes(self._room, of)
+        return found
+
+    def in_own_thread(self, spec: Spec) -> bool:
+        """Whether the sync handlers of a component are called in a thread of its own, as far as the definition says so."""
+        return spec.thread == "own" or (
+            spec.deadlines is not None and spec.thread != "caller" and not shape_of(spec).is_async
+        )
+
+    def in_worker(self, spec: Spec) -> bool:
+        """Whether they are called in any of the workers."""
+        return spec.thread == "worker" or (spec.thread is None and self._workers > 0)
+
+
+def own_phase(spec: Spec, signal: str) -> Phase:
+    """The call of a signal's own handler."""
+    if signal == "start":
+        return Phase(signal, OWN, None if spec.start is ABSENT else spec.start)
+    return Phase(signal, OWN, spec.stop if signal == "stop" else spec.handlers.get(signal))
+
+
+class Conductor:
+    """One request, on its way.
+
+    Parameters:
+        machine: decides.
+        places: where handlers are called.
+        tasks: calls those that are async; `None` where there are none.
+        post: takes what has to be done in the driver's own thread; may be called from any.
+        clock: the driver's time, in seconds.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        store: Store,
+        observers: Observers,
+        guard: Guard,
+        system: str | None,
+        results: dict[str, dict[int, Any]],
+        places: Places,
+        pool: Pool,
+        tasks: Tasks | None,
+        post: Callable[[Callable[[], object]], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self.machine, self.store, self.observers, self.guard = machine, store, observers, guard
+        self.inline: deque[Call] = deque()  # to be made by the driver itself
+        self.calls: dict[int, Call] = {}
+        self.interruption: BaseException | None = None
+        self.clock = clock
+        self.done: Callable[[Call, BaseException | str | None, Any], object] = self.ended
+        self._system, self._results, self._places, self._pool, self._tasks = system, results, places, pool, tasks
+        self._post = post
+        self._context = copy_context()
+        machine.chance = random.random
+        machine.origin = machine.origin or clock()
+
+    # --- beginning ---
+
+    def pump(self) -> bool:
+        """Begin all that may begin; say whether the request is done."""
+        machine, nodes, guard = self.machine, self.store.graph.nodes, self.guard
+        while True:
+            now = self.clock()
+            node = machine.begin(now)
+            if machine.watch:
+                self.observers.tell(machine, guard)
+            if node < 0:
+                return node == DONE
+            component = nodes[node]
+            if type(component) is Component:
+                self._begin(node, component)
+            else:
+                self._constant(node, component)
+
+    def _constant(self, node: int, constant: Any) -> None:
+        try:
+            if self.machine.row.opens:
+                self.store.instances[node] = constant_value(self.store, node, constant)
+        except BaseException as error:
+            self._failed(node, error)
+        else:
+            self._succeeded(node)
+        self._look_around()
+
+    def _begin(self, node: int, component: Component[Any]) -> None:
+        machine, store = self.machine, self.store
+        row, spec = machine.row, component._spec
+        phases = machine.phases.get(node)
+        phase = own_phase(spec, row.name) if phases is None else phases[machine.phase.get(node, 0)]
+        if phase.kind == OWN and row.closes and spec.stop is None and spec.scope is None:
+            self._succeeded(node)  # nothing to call
+            return
+        call = Call(node, component, row, phase)
+        call.done = self.done
+        self.calls[node] = call
+        if is_async_phase(spec, phase, row.name):
+            self._in_task(call)
+        elif node in store.workers or self._gets_own_thread(node, spec):
+            self._in_own_thread(call)
+        elif self._places.in_worker(spec):
+            self._in_worker(call)
+        else:
+            self.inline.append(call)
+
+    def _gets_own_thread(self, node: int, spec: Spec) -> bool:
+        if not self.machine.row.opens or spec.thread == "caller" or shape_of(spec).is_async:
+            return False
+        return spec.thread == "own" or node in self.machine.plan.threaded
+
+    def _prepare(self, call: Call) -> Place:
+        # Should the call be given up on, it must find nothing of ours to write to when it ends after all.
+        node = call.node
+        call.place = place = Place({}, {}, {}, {})
+        place.copy(self.store, node)
+        call.context = self.store.contexts.get(node)
+        if call.context is None:
+            call.context = self.store.contexts[node] = self._context.copy()
+        return place
+
+    def _in_task(self, call: Call) -> None:
+        assert self._tasks is not None
+        self._prepare(call)
+        spec = call.component._spec
+        call.home = self._tasks.has_home(call.node) or (call.is_start and shape_of(spec).needs_home)
+        self._tasks.submit(call)
+
+    def _in_own_thread(self, call: Call) -> None:
+        place = self._prepare(call)
+        worker = self.store.workers.get(call.node)
+        if worker is None:
+            assert call.context is not None
+            # A copy, because a context can be entered only once at a time, and the thread never leaves it.
+            worker = Worker(str(self.store.graph.ids[call.node]), call.context.copy())
+            self.store.workers[call.node] = worker
+        call.where = worker
+        worker.submit(partial(self._work, call, place), partial(self._answer, call))
+
+    def _in_worker(self, call: Call) -> None:
+        place = self._prepare(call)
+        context = call.context
+        assert context is not None
+        if self._tasks is not None and self._tasks.has_home(call.node):
+            context = context.copy()  # the component's own task may enter the other one at any time
+        call.where = worker = self._pool.take()
+        work_there: Callable[[], Any] = partial(context.run, partial(self._work, call, place))
+        worker.submit(work_there, partial(self._answer_of_pool, call, worker))
+
+    def _work(self, call: Call, place: Place) -> Any:
+        return work(self.store, call.node, call.component, call.row, call.phase, self._system, place, Guard())
+
+    def _answer(self, call: Call, ok: bool, value: Any) -> None:
+        self._post(partial(self._answered, call, None, ok, value))
+
+    def _answer_of_pool(self, call: Call, worker: Worker, ok: bool, value: Any) -> None:
+        self._post(partial(self._answered, call, worker, ok, value))
+
+    def _answered(self, call: Call, worker: Worker | None, ok: bool, value: Any) -> None:
+        if worker is not None:
+            self._pool.give(worker)
+        if ok:
+            self.ended(call, None, value)
+        elif isinstance(value, Unrun):
+            self.carry_on(call, value)
+        else:
+            self.ended(call, value, None)
+
+    def here(self, call: Call) -> None:
+        """Make a call in the driver's own thread."""
+        if call.told:
+            self.ended(call, CANCELLED, None)
+            return
+        store, guard = self.store, self.guard
+        try:
+            result = work(store, call.node, call.component, call.row, call.phase, self._system, store, guard)
+        except Unrun as unrun:
+            guard.calling = False
+            self.carry_on(call, unrun)
+        except BaseException as error:
+            guard.calling = False
+            self.ended(call, error, None)
+        else:
+            self.ended(call, None, result)
+
+    def carry_on(self, call: Call, unrun: Unrun) -> None:
+        """Go on with a call that gave something to be awaited."""
+        if self._tasks is None or not unrun.can_be_awaited:
+            self.ended(call, unrun.refused(name_of_call(self.machine, call.node)), None)
+            return
+        if call.place is None:
+            self._prepare(call)
+        call.where, call.made = None, unrun.made
+        is_scope = call.is_start and hasattr(type(unrun.made), "__aenter__")
+        call.home = is_scope or self._tasks.has_home(call.node)
+        self._tasks.submit(call)
+
+    # --- ending ---
+
+    def ended(self, call: Call, error: BaseException | str | None, result: Any) -> None:
+        """Take notice of what became of a call."""
+        node, machine = call.node, self.machine
+        if call.gone:
+            return
+        del self.calls[node]
+        if error is None:
+            if call.place is not None:
+                self.store.copy(call.place, node)
+            if result is not None and not call.row.opens:
+                self._results.setdefault(call.row.name, {})[node] = result
+            self._succeeded(node)
+        elif machine.is_late(node):
+            late = self._late(call, abandoned=False)
+            if isinstance(error, BaseException):
+                late.__cause__ = error
+            self._failed(node, late)
+        elif isinstance(error, BaseException):
+            self._failed(node, error)
+        else:
+            machine.cancelled(node, self.clock())
+            self._forget(node)
+        self._look_around()
+
+    def _succeeded(self, node: int) -> None:
+        machine, closes = self.machine, self.machine.row.closes
+        machine.succeeded(node, self.clock())
+        if closes:
+            self._forget(node)
+
+    def _failed(self, node: int, error: BaseException) -> None:
+        machine = self.machine
+        machine.failed(node, error, self.clock())
+        self._forget(node)
+        if not isinstance(error, Exception):
+            self.interruption = self.interruption or error
+            machine.interrupt()
+
+    def _forget(self, node: int) -> None:
+        # What is in flight goes on, with another handler or another attempt; what is held has still to be stopped.
+        if node in self.machine.flight or self.store.held[node]:
+            return
+        worker = self.store.workers.pop(node, None)
+        if worker is not None:
+            worker.close()
+        self.store.clear(node)
+
+    def _look_around(self) -> None:
+        machine, guard = self.machine, self.guard
+        if guard.attention:
+            self.interruption = attend(machine, guard, self.interruption, self.clock())
+        if machine.watch and machine.changes:
+            self.observers.tell(machine, guard)
+        if machine.to_cancel:
+            self._cancel(machine.cancels())
+
+    def _cancel(self, nodes: list[int]) -> None:
+        for node in nodes:
+            call = self.calls[node]
+            call.told = True
+            if call.where is None and self._tasks is not None and call not in self.inline:
+                self._tasks.cancel(call)
+
+    def interrupt(self, error: BaseException) -> None:
+        """Take notice that the driver's own waiting was interrupted."""
+        self.interruption = self.interruption or error
+        self.machine.interrupt()
+        self._look_around()
+
+    # --- time ---
+
+    @property
+    def patience(self) -> float:
+        """Seconds until there is something to do, even if nothing happens."""
+        return max(0.0, min(self.machine.next_moment - self.clock(), _LONGEST))
+
+    def time_passed(self) -> None:
+        """Do what is due."""
+        machine = self.machine
+        now = self.clock()
+        if now < machine.next_moment:
+            return
+        for node in machine.overdue(now):
+            call = self.calls.get(node)
+            if call is None:
+                continue
+            if call.where is None and self._tasks is not None and call not in self.inline:
+                call.told = True
+                call.awaited.stack = self._tasks.stack(call)
+                self._tasks.cancel(call)
+            elif call.where is not None:
+                self._let_go(call)
+        for node in machine.hopeless(now):
+            if node in self.calls and self.calls[node] not in self.inline:
+                self._let_go(self.calls[node])
+        for node in machine.slow(now):
+            if node in self.calls:
+                self._speak_of(self.calls[node], now)
+        self._look_around()
+
+    def _late(self, call: Call, *, abandoned: bool) -> DeadlineExceeded:
+        what = f"{call.phase.name} of {self.store.graph.ids[call.node]}"
+        error = DeadlineExceeded(what, self.machine.deadlines[call.node], abandoned=abandoned)
+        stack = call.awaited.stack or self._stack(call)
+        if stack:
+            error.add_note(f"It hangs here:\n{stack}" if abandoned else f"It hung here:\n{stack}")
+        return error
+
+    def _stack(self, call: Call) -> str:
+        if call.where is not None:
+            return str(call.where.stack())
+        return "" if self._tasks is None else self._tasks.stack(call)
+
+    def _let_go(self, call: Call) -> None:
+        node, machine, row = call.node, self.machine, call.row
+        error = self._late(call, abandoned=True)
+        call.gone = True
+        del self.calls[node]
+        if not row.opens and not row.closes:
+            # The component is as well as it was; its thread or task takes the next call when this one ends.
+            machine.failed(node, error, self.clock())
+            return
+        machine.abandoned(node, error, self.clock())
+        # What a start makes late, and what a stop had not come to, nobody will ever stop, unless its own thread or task does.
+        unstopped = row.opens or call.phase.kind == PRE
+        place = call.place
+        if call.where is None:
+            assert self._tasks is not None
+            self._tasks.let_go(call)
+        elif place is not None:
+            self.store.workers.pop(node, None)
+            stop = partial(end, self.store, node, call.component, self._system, place, Guard())
+            call.where.give_up(stop if unstopped else None)
+        self.store.clear(node)
+
+    def _speak_of(self, call: Call, now: float) -> None:
+        machine, id = self.machine, self.store.graph.ids[call.node]
+        stack = self._stack(call) if call not in self.inline else ""
+        if not stack:
+            return
+        state = STATES[machine.states[call.node]]
+        took = now - machine.began[call.node]
+        if self.observers.all:
+            event = Event(id, call.row.name, state, state, took, None, machine.attempts.get(call.node, 1), stack)
+            self.observers.pass_on(event, self.guard)
+        else:
+            import logging
+
+            logging.getLogger("mainspring").warning(
+                "%s has been in its %s handler for %.1f s. It hangs here:\n%s", id, call.phase.name, took, stack
+            )
+
+
+def conduct(conductor: Conductor, inbox: queue.SimpleQueue[Callable[[], object]]) -> BaseException | None:
+    """Drive a request to its end from a thread that has no event loop, or none that could be waited on.
+
+    Parameters:
+        conductor: of the request.
+        inbox: gets what other threads and tasks want to have done in this one.
+
+    Returns:
+        The interruption that has to come out of the request, if there was one.
+    """
+    guard = conductor.guard
+    guard.wake = partial(inbox.put, _nothing)
+    try:
+        while True:
+            is_done = conductor.pump()
+            if guard.attention:
+                conductor._look_around()
+                is_done = False
+            if conductor.inline:
+                conductor.here(conductor.inline.popleft())
+                _take_in(inbox, 0)
+            elif not is_done:
+                _take_in(inbox, conductor.patience)
+            else:
+                late = guard.take()
+                if late is None:
+                    return conductor.interruption
+                conductor.interrupt(late)
+            conductor.time_passed()
+    finally:
+        guard.wake = None
+
+
+def _take_in(inbox: queue.SimpleQueue[Callable[[], object]], seconds: float) -> None:
+    try:
+        todo = inbox.get(timeout=seconds) if seconds > 0 else inbox.get_nowait()
+        while True:
+            todo()
+            todo = inbox.get_nowait()
+    except queue.Empty:
+        pass
+
+
+def _nothing() -> None:
+    pass
