@@ -470,6 +470,7 @@ class Live:
         "_crashes",
         "_guard",
         "_host",
+        "_is_awaited",
         "_is_concurrent",
         "_joiners",
         "_lock",
@@ -493,6 +494,7 @@ class Live:
         self._lock = allocate_lock()
         self._waiting: list[Callable[[], object]] = []  # wake those who wait for their turn in a task
         self._owner: int | None = None
+        self._is_awaited = False  # whether the request under way is carried out in an event loop of the caller's
         self._guard: Guard | None = None
         self._at: dict[str, int] = {}
         self._is_concurrent = _needs_host(system._definition)
@@ -861,25 +863,30 @@ class Live:
             raise StateError(" ".join(wrong))
 
     def _is_inside(self) -> bool:
-        me = get_ident()
-        if (
-            self._owner == me and self._lock.locked()
-        ):  # a Ctrl-C at the very end may leave the one behind, never the other
-            return True
+        """Whether this is called by a handler of a request that is under way, or by an observer."""
+        me, host = get_ident(), self._host
+        if self._owner == me and self._lock.locked():
+            # A Ctrl-C at the very end may leave the one behind, never the other. In an event loop other tasks share the thread.
+            guard = self._guard
+            if not self._is_awaited or (guard is not None and guard.calling):
+                return True
         workers = self._store.workers
-        return bool(workers) and any(worker.ident == me for worker in list(workers.values()))
+        if workers and any(worker.ident == me for worker in list(workers.values())):
+            return True
+        return host is not None and host.is_inside
 
     def _request(self, ask: _Ask) -> Report:
         name = ask.name
         host = self._host
-        world = None if host is None else host.foreign
-        if world is not None:
-            if world.is_running_here():
-                raise StateError(_AWAIT.format(name))
-            report: Report = world.run_from_outside(lambda: self._arequest(ask))
-            return report
         if self._is_inside():
-            raise StateError((_AWAIT if host is not None and host.is_awaited_here else _INSIDE).format(name))
+            raise StateError(_INSIDE.format(name))
+        if host is not None:
+            why = host.why_not_here(name)
+            if why is not None and (host.foreign is not None or self._lock.locked()):
+                raise StateError(why)
+            if host.foreign is not None:
+                report: Report = host.foreign.run_from_outside(lambda: self._arequest(ask))
+                return report
         with self._lock:
             self._owner = get_ident()
             try:
@@ -910,12 +917,13 @@ class Live:
         interruption = await self._turn(world, insists=ask.name == "stop")
         try:
             world = host.enter(ask.name)
-            self._owner, self._guard = get_ident(), Guard()
+            self._owner, self._guard, self._is_awaited = get_ident(), Guard(), True
             run = self._prepare(ask)
             interruption = await host.arun(world, run.machine, self._guard, run.results, interruption)
             self._keep_report(ask.name, run, world.clock)
         finally:
             self._owner = self._guard = None
+            self._is_awaited = False
             self._lock.release()
             self._settled()
         return self._came_of(ask, run, interruption)
@@ -1120,10 +1128,6 @@ class _Run(NamedTuple):
     results: dict[str, dict[int, Any]]
 
 
-_AWAIT: Final = (
-    "{0} was called in the event loop that would have to carry it out, and would wait for itself. "
-    "Write: await live.a{0}()"
-)  # fmt: skip
 _INSIDE: Final = (
     "{} was asked for from within a request of the same system, by a handler or an observer, and would wait for itself. "
     "Ask when the handler has returned. In a signal handler of Python's, use mainspring.interrupt(...)."

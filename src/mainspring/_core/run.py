@@ -101,12 +101,12 @@ class Machine:
     """
 
     __slots__ = (
-        "_after", "_applies", "_asleep", "_blocked", "_closes",
-        "_continuing", "_due", "_during", "_halting", "_lanes", "_lanes_of", "_last", "_noticed", "_opens", "_order",
-        "_parked", "_picky", "_ready", "_sign", "_started", "_stumbled", "_taken", "_then", "_tick", "_to_come", "_waits",
-        "attempts", "began", "chance", "changes", "deadlines", "ended", "failures", "flight", "held", "interrupted", "limit",
-        "next_moment", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row", "skipped", "stages", "states",
-        "to_cancel", "watch",
+        "_after", "_applies", "_asleep", "_before", "_blocked", "_closes", "_continuing", "_due", "_during",
+        "_halting", "_lanes", "_lanes_of", "_last", "_noticed", "_opens", "_order", "_parked", "_picky", "_ready",
+        "_sign", "_started", "_stumbled", "_taken", "_then", "_tick", "_to_come", "_waits", "attempts", "began",
+        "chance", "changes", "deadlines", "ended", "failures", "flight", "held", "interrupted", "left_off", "limit",
+        "next_moment", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row", "skipped", "stages",
+        "states", "to_cancel", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +135,7 @@ class Machine:
         self.interrupted = False
         self.rolled_back: set[int] = set()
         self.skipped: dict[int, str] = {}
+        self.left_off: list[int] = []  # those whose part ended between two calls; the driver may have to clean up
         self.stages: list[Stage] = []  # those that were entered
         self.origin = 0.0  # when the request began, on the same clock
         self._started: list[int] | None = None
@@ -154,10 +155,13 @@ class Machine:
         self._tick: float = NO_LIMIT  # before then no call can become slow
         self.next_moment: float = NO_LIMIT  # before then nothing becomes due by time alone
         self._continuing: list[int] = []
+        self._before: dict[int, int] = {}  # the states of those that have several calls
         self._halting = False
         self._applies, self._opens, self._closes = row.applies, row.opens, row.closes
         # Whether a node in a fitting state may have to be passed over all the same. Mostly none has to, and asking costs.
-        self._picky = bool(plan.through or not row.without_handler or (row.closes and FAILED in self.states))
+        self._picky = bool(
+            plan.through or not row.without_handler or ((row.opens or row.closes) and FAILED in self.states)
+        )
         self._blocked: set[int] = set()
         self._stumbled: set[int] = set()  # whose pre-stop failed, and who are being stopped all the same
         zeros = bytes(8 * len(self.states))
@@ -195,6 +199,9 @@ class Machine:
                 self._wake(now)
             if self._continuing:
                 node = self._continuing.pop()
+                if self._halting:
+                    self._leave_off(node, now)
+                    continue
                 self._arm(node, now)
                 return node
             node = -1
@@ -206,11 +213,15 @@ class Machine:
             if node >= 0:
                 if not self._applies[states[node]] or (self._picky and self._is_passed_over(node)):
                     self._release(node)
+                    if self._parked:
+                        self._call_up(node)
                     continue
                 flight[node] = False
                 self.began[node] = now
                 if self._parked:
                     self._take_room(node)
+                if self.phases and node in self.phases:
+                    self._before[node] = states[node]
                 during = self._during
                 if during >= 0:
                     if self.watch:
@@ -233,14 +244,21 @@ class Machine:
         while ready:
             node = heappop(ready) * sign
             mine = lanes.of[node]
+            if not self._applies[self.states[node]] or (self._picky and not self.plan.takes_part(node)):
+                return node  # to be passed over, which needs no room
             full = next((lane for lane in mine if taken[lane] >= lanes.room[lane]), -1)
             if full < 0:
                 return node
             heappush(parked[full], node * sign)
-            for lane in mine:
-                if parked[lane] and taken[lane] < lanes.room[lane]:
-                    heappush(ready, heappop(parked[lane]))  # the room that this one did not take
+            self._call_up(node)
         return -1
+
+    def _call_up(self, node: int) -> None:
+        # A node was thought to take room, and did not: the next in each of its lanes may.
+        assert self._lanes is not None
+        for lane in self._lanes.of[node]:
+            if self._parked[lane] and self._taken[lane] < self._lanes.room[lane]:
+                heappush(self._ready, heappop(self._parked[lane]))
 
     def _take_room(self, node: int) -> None:
         assert self._lanes is not None
@@ -254,10 +272,25 @@ class Machine:
             if self._parked[lane]:
                 heappush(self._ready, heappop(self._parked[lane]))
 
+    def _leave_off(self, node: int, now: float) -> None:
+        # Between two of its calls when the request was given up: the next one is not made.
+        phases = self.phases.get(node)
+        own_is_done = phases is not None and phases[self.phase.get(node, 0)].kind == POST
+        self.left_off.append(node)
+        if self.row.opens and self.held[node]:
+            self._finish(node, self._after, now)
+            return
+        self.skipped[node] = "the request was given up before"
+        if self.row.opens:
+            self._finish(node, STOPPED, now)
+        else:
+            self._finish(node, self._after if own_is_done else self._before[node] if self._during >= 0 else -1, now)
+
     def _wake(self, now: float) -> None:
         if self._halting:
             for node in list(self._asleep):
                 del self._asleep[node]
+                self.left_off.append(node)
                 self.cancelled(node, now)
             return
         for node in [node for node, until in self._asleep.items() if until <= now]:
@@ -267,6 +300,11 @@ class Machine:
     def _is_passed_over(self, node: int) -> bool:
         row, plan = self.row, self.plan
         if not plan.takes_part(node):
+            return True
+        if row.opens and self.held[node]:
+            # It broke, and has still to be stopped: to start it anew would lose what it holds.
+            self.skipped[node] = "it failed, and still holds what it had"
+            self._blocked.add(node)
             return True
         if row.needs_running:
             cause = self._cause(node)
@@ -320,7 +358,7 @@ class Machine:
         seconds = self.deadlines.get(node)
         if seconds is not None and node not in self._due:
             self._due[node] = now + seconds
-            self._tick_at(now + seconds / 2)
+            self._tick_at(now + min(SLOW, seconds / 2))
 
     def _tick_at(self, moment: float) -> None:
         self._tick = min(self._tick, moment)
@@ -360,8 +398,7 @@ class Machine:
         if phases[at].kind == OWN:
             self._settle(node)
         if at + 1 < len(phases) and not (self.row.opens and (self._halting or self.flight[node])):
-            self.phase[node] = at + 1
-            self._continuing.append(node)
+            self._go_on(node, at)
         elif self.row.opens and not self.held[node]:
             self.skipped[node] = "the request was given up before"
             self._finish(node, STOPPED, now)
@@ -370,6 +407,12 @@ class Machine:
         else:
             return False
         return True
+
+    def _go_on(self, node: int, at: int) -> None:
+        self.phase[node] = at + 1
+        self._continuing.append(node)
+        if self._last.pop(node, None) is not None:
+            self.flight[node] = False  # it was late with this call, and may take as long for the next
 
     def failed(self, node: int, error: BaseException, now: float, *, handler: str | None = None) -> None:
         """A call raised. What counts as interrupting the whole request has to be said with `interrupt` too."""
@@ -384,13 +427,11 @@ class Machine:
         if row.closes and phases is not None and phases[at].kind == PRE:
             # A failing pre-stop does not keep stop from running.
             self._stumbled.add(node)
-            self.phase[node] = at + 1
-            self._continuing.append(node)
+            self._go_on(node, at)
             return
         if row.closes:
             self.held[node] = 0  # it had its one chance
-        state = FAILED if self._during >= 0 or self._after >= 0 else -1
-        self._finish(node, state, now)
+        self._finish(node, self._state_of_failure, now)
         if row.opens and self.on_failure == "rollback":
             self._halt()
 
@@ -414,7 +455,11 @@ class Machine:
         self.skipped[node] = "it was cancelled"
         if self.row.closes:
             self.held[node] = 0
-        self._finish(node, STOPPED if self.row.opens and not self.held[node] else FAILED, now)
+        self._finish(node, STOPPED if self.row.opens and not self.held[node] else self._state_of_failure, now)
+
+    @property
+    def _state_of_failure(self) -> int:
+        return FAILED if self._during >= 0 or self._after >= 0 else -1
 
     def abandoned(self, node: int, error: BaseException, now: float) -> None:
         """A call did not end and was given up on: nobody will wait for it any more."""
@@ -453,7 +498,11 @@ class Machine:
 
         The driver cancels each if it can, and says what came of it; if it cannot, it lets go of the call and says `abandoned`.
         """
-        late = [node for node, due in self._due.items() if due <= now and node not in self._asleep]
+        late = [
+            node
+            for node, due in self._due.items()
+            if due <= now and node not in self._asleep and node not in self._continuing
+        ]
         for node in late:
             del self._due[node]
             self._last[node] = now + self.deadlines[node]
@@ -493,6 +542,11 @@ class Machine:
     def due(self, node: int) -> float | None:
         """The moment at which a call in flight is overdue."""
         return self._due.get(node)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether there is something that waits for nothing but its turn."""
+        return bool(self._continuing or (self._ready and not self._halting))
 
     @property
     def has_more(self) -> bool:
@@ -536,7 +590,7 @@ class Machine:
         if not self._halting:
             self._halting = True
             for node, told in self.flight.items():
-                if not told and node not in self._asleep:
+                if not told and node not in self._asleep and node not in self._continuing:
                     self.flight[node] = True
                     self.to_cancel.append(node)
 

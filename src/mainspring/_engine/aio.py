@@ -22,10 +22,11 @@ from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Protocol
 
-from .._core.model import OWN, STOP
+from .._core.model import CODE, OWN, STOP, State
 from ..errors import MissingExtra, StateError
 from .conduct import CANCELLED, Call, Conductor, own_phase
 from .handlers import Store, finish_async, unwind, work_async
+from .workers import ELSEWHERE
 
 try:
     import anyio
@@ -76,6 +77,10 @@ class World(Protocol):
         """The task that is running."""
         ...
 
+    def is_ending(self) -> bool:
+        """Whether the loop is over, and ends whatever task there still is, this one too."""
+        ...
+
     def is_running_here(self) -> bool:
         """Whether this thread is inside the loop."""
         ...
@@ -99,6 +104,11 @@ class _Future:
         return self._future
 
 
+def _from_one(clock: Callable[[], float]) -> Callable[[], float]:
+    # To the run machine 0.0 is no moment at which anything can begin; the clocks of tests begin there.
+    return clock if clock() > 0 else lambda: clock() + 1.0
+
+
 class AsyncioWorld:
     """An event loop of asyncio."""
 
@@ -107,7 +117,7 @@ class AsyncioWorld:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.clock = self.loop.time
+        self.clock = _from_one(self.loop.time)
         self._thread = threading.get_ident()
         self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
@@ -128,6 +138,10 @@ class AsyncioWorld:
     def current_task(self) -> object:
         """The task that is running."""
         return asyncio.current_task()
+
+    def is_ending(self) -> bool:
+        """Whether the loop is over, which one of asyncio does not tell."""
+        return False
 
     def is_running_here(self) -> bool:
         """Whether this thread is inside the loop."""
@@ -153,7 +167,7 @@ class TrioWorld:
         self._trio = trio
         self.cancelled: type[BaseException] = trio.Cancelled
         self._token = trio.lowlevel.current_trio_token()
-        self.clock = trio.lowlevel.current_clock().current_time
+        self.clock = _from_one(trio.lowlevel.current_clock().current_time)
         self._thread = threading.get_ident()
 
     def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
@@ -171,6 +185,11 @@ class TrioWorld:
     def current_task(self) -> object:
         """The task that is running."""
         return self._trio.lowlevel.current_task()
+
+    def is_ending(self) -> bool:
+        """Whether the loop is over, and ends whatever task there still is, this one too."""
+        nursery = self._trio.lowlevel.current_task().parent_nursery
+        return bool(nursery is not None and nursery.cancel_scope.cancel_called)
 
     def is_running_here(self) -> bool:
         """Whether this thread is inside the run."""
@@ -250,6 +269,8 @@ class LiveTasks:
         self._is_carrying = False
         self._closing: Parker | None = None
         self._context = copy_context()
+        self.is_used = False  # whether anything was called in a task
+        self.drive: Drive | None = None  # of the request that is being carried out in this very loop
 
     # --- for the conductor ---
 
@@ -259,6 +280,7 @@ class LiveTasks:
 
     def submit(self, call: Call) -> None:
         """Have a call made."""
+        self.is_used = True
         if call.home:
             home = self.homes.get(call.node)
             if home is None:
@@ -292,7 +314,10 @@ class LiveTasks:
     # --- carriers ---
 
     def _rouse(self, most: int) -> None:
-        for _ in range(min(most, len(self._queue)) - self._coming):
+        todo = len(self._queue)
+        if self.drive is not None and self.drive.conductor.machine.has_ready:
+            todo += most
+        for _ in range(min(most, todo) - self._coming):
             self._coming += 1
             if self._idle:
                 self._idle.pop().wake()
@@ -303,27 +328,33 @@ class LiveTasks:
     async def _carry(self) -> None:
         call: Call | None = None
         failed: BaseException | str = CANCELLED
+        me = self.world.current_task()
+        self.calling.add(me)
         try:
             with CancelScope() as scope:
                 self._coming -= 1
                 while not scope.cancel_called:
-                    if not self._queue:
-                        if self._closing is not None:
-                            break
+                    rest = None
+                    if self._queue:
+                        call = self._queue.popleft()
+                    elif self.drive is not None and (half := self._pump(self.drive)) is not None:
+                        call, rest = half[0], _Rest(*half)
+                    elif self._queue:
+                        continue
+                    elif self._closing is not None:
+                        break
+                    else:
                         parker = self.world.parker()
                         self._idle.append(parker)
                         await parker.wait()
                         self._coming -= 1
                         continue
-                    call = self._queue.popleft()
-                    if self._queue:
-                        self._rouse(
-                            2
-                        )  # twice as many each time, so that a thousand have begun after ten turns of the loop
-                    await self._perform(call, scope)
+                    self._rouse(2)  # twice as many each time, so that a thousand have begun after ten turns of the loop
+                    await self._perform(call, scope, rest)
                     call = None
         except BaseException as error:
             failed = error
+        self.calling.discard(me)
         gone = call is not None and call.gone
         if gone:
             self.lost -= 1
@@ -331,28 +362,36 @@ class LiveTasks:
             self._carriers -= 1
         if call is not None and not gone:
             call.done(call, failed, None)
-        if self._queue:
-            self._rouse(1)
+        self._rouse(1)
         if self._closing is not None and not self._carriers:
             self._closing.wake()
 
-    async def _perform(self, call: Call, scope: CancelScope) -> None:
+    def _pump(self, drive: Drive) -> tuple[Call, Any, Any] | None:
+        self._is_carrying = True
+        try:
+            return drive.pump_in_carrier()
+        finally:
+            self._is_carrying = False
+
+    async def _perform(self, call: Call, scope: CancelScope, rest: _Rest | None) -> None:
         error: BaseException | str | None = None
         result = None
-        if call.told:
+        if call.told and rest is None:
             error = CANCELLED
         else:
             call.scope = scope
-            me = self.world.current_task()
-            self.calling.add(me)
+            if call.told:
+                scope.cancel()
             try:
-                result = await in_context(call.context, self._work(call))
+                if rest is None:
+                    result = await in_context(call.context, self._work(call))
+                else:
+                    result = rest.kept(await rest)
             except self.world.cancelled:
                 raise
             except BaseException as found:
                 error = found
             finally:
-                self.calling.discard(me)
                 call.scope = None
         if call.gone:
             # It ended after all, when nobody waited for it any more.
@@ -375,21 +414,32 @@ class LiveTasks:
     async def stop_late(self, call: Call, error: BaseException | str | None) -> None:
         """Stop what a start made that had been given up on."""
         try:
-            await self.stop_now(call, error)
+            if error is None:
+                await in_context(call.context, self.stop_now(call))
         except Exception:
-            import logging
+            _log_late()
 
-            logging.getLogger("mainspring").exception("An abandoned component ended late, and its clean-up failed.")
-
-    async def stop_now(self, call: Call, error: BaseException | str | None = None) -> None:
-        """Stop what a start made, in the present task."""
-        if error is None and call.is_start and call.place is not None:
+    async def stop_now(self, call: Call) -> None:
+        """Stop what a start made, in the present task and context."""
+        if call.is_start and call.place is not None:
             stop = Call(call.node, call.component, STOP, own_phase(call.component._spec, "stop"))
             stop.place = call.place
             if stop.phase.handler is None and stop.place.scopes[call.node] is None:
                 return
             stop.awaited = call.awaited
-            await in_context(call.context, self._work(stop))
+            await self._work(stop)
+
+    def fell(self, node: int) -> None:
+        """Take notice that a component's task ended together with the event loop, with nobody to stop the component."""
+        import logging
+
+        store = self.store
+        store.states[node], store.held[node] = CODE[State.STOPPED], 0
+        store.clear(node)
+        self.homes.pop(node, None)
+        logging.getLogger("mainspring").warning(
+            "%s was still running when its event loop ended, and was left without an order.", store.graph.ids[node]
+        )
 
     async def close(self) -> None:
         """End all carriers, and wait until they have."""
@@ -401,6 +451,12 @@ class LiveTasks:
             self._idle.clear()
             await self._closing.wait()
             self._closing = None
+
+
+def _log_late() -> None:
+    import logging
+
+    logging.getLogger("mainspring").exception("An abandoned component ended late, and its clean-up failed.")
 
 
 class _Ended(Exception):
@@ -435,6 +491,7 @@ class Home:
 
     async def _main(self) -> None:
         outcome: BaseException | str | None = CANCELLED
+        self._call = self._calls.popleft()
         try:
             # What cancels the start is the outer scope; when the start has succeeded all the same, the inner one keeps that
             # away from everything that comes after, and can be cancelled itself.
@@ -452,14 +509,18 @@ class Home:
         call.done(call, outcome, None)
 
     async def _live(self, outer: CancelScope, inner: CancelScope) -> BaseException | str | None:
-        start = self._call = self._calls.popleft()
+        start = self._start
         start.scope = outer
         if start.told:
             return CANCELLED
         await self._made(start)
-        inner.shield = True
+        if outer.cancel_called:
+            inner.shield = True
         if start.gone:
-            await self._tasks.stop_late(start, None)
+            try:
+                await self._tasks.stop_now(start)
+            except Exception:
+                _log_late()
             return None
         self._finish(start, None, None)
         while True:
@@ -528,6 +589,9 @@ class Home:
             except BaseException as raised:
                 found = raised
         self._is_dead = True
+        if self._world.is_ending():
+            self._tasks.fell(self._node)
+            return
         if found is None or isinstance(found, self._world.cancelled):
             found = StateError("The component's own task was cancelled, and not by Mainspring.")
         self._tasks.crashed(self._node, found)
@@ -538,6 +602,27 @@ def in_context(context: Context | None, coroutine: Coroutine[Any, Any, Any]) -> 
     return _InContext(context, coroutine)
 
 
+class _Rest:
+    """What is left of a coroutine that was begun outside of an `await`, in this very task, and asked for something."""
+
+    __slots__ = ("_asked", "_call", "_coroutine")
+
+    def __init__(self, call: Call, coroutine: Coroutine[Any, Any, Any], asked: Any) -> None:
+        self._call, self._coroutine, self._asked = call, coroutine, asked
+
+    def kept(self, result: Any) -> Any:
+        """What is to be reported of what the coroutine returned."""
+        if not self._call.row.opens:
+            return result
+        assert self._call.place is not None
+        self._call.place.instances[self._call.node] = result
+        return None
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        assert self._call.context is not None
+        return _steps(self._call.context, self._coroutine, self._asked)
+
+
 class _InContext:
     __slots__ = ("_context", "_coroutine")
 
@@ -546,19 +631,27 @@ class _InContext:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         assert self._context is not None
-        run, coroutine = self._context.run, self._coroutine
-        step: Callable[..., Any] = coroutine.send
-        given: Any = None
-        while True:
-            try:
-                asked = run(step, given)
-            except StopIteration as stop:
-                return stop.value
-            try:
-                given = yield asked
-                step = coroutine.send
-            except BaseException as error:
-                step, given = coroutine.throw, error
+        try:
+            asked = self._context.run(self._coroutine.send, None)
+        except StopIteration as stop:
+            return stop.value
+        return (yield from _steps(self._context, self._coroutine, asked))
+
+
+def _steps(context: Context, coroutine: Coroutine[Any, Any, Any], asked: Any) -> Generator[Any, Any, Any]:
+    run = context.run
+    while True:
+        try:
+            given = yield asked
+        except BaseException as error:
+            step: Callable[[Any], Any] = coroutine.throw
+            argument: Any = error
+        else:
+            step, argument = coroutine.send, given
+        try:
+            asked = run(step, argument)
+        except StopIteration as stop:
+            return stop.value
 
 
 # --- Where something hangs --------------------------------------------------------------------------------------------
@@ -580,6 +673,8 @@ def stack_of(awaited: Any) -> str:
             break
         if frame is None:
             break
+        if ELSEWHERE in frame.f_locals:
+            return str(frame.f_locals[ELSEWHERE]())
         frames.append((frame, frame.f_lineno))
         awaited = following
     found = traceback.StackSummary.extract(iter(frames))
@@ -592,8 +687,8 @@ def stack_of(awaited: Any) -> str:
 class Drive:
     """Drives a request from a task."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, tasks: LiveTasks) -> None:
+        self._world, self._tasks = world, tasks
         self._parker: Parker | None = None
         self._is_done = False
         self._until = 0.0
@@ -610,12 +705,29 @@ class Drive:
     def ended(self, call: Call, error: BaseException | str | None, result: Any) -> None:
         """Take notice of what became of a call, and begin what may begin now, right here."""
         self.conductor.ended(call, error, result)
-        self._go_on()
+        if not self._tasks._is_carrying:  # a carrier goes on by itself
+            self._go_on()
 
     def _go_on(self) -> None:
+        self._is_done = self.conductor.pump()
+        self._look()
+
+    def pump_in_carrier(self) -> tuple[Call, Any, Any] | None:
+        """Begin what may begin, and call plain coroutine functions; one that waits for something is given back half-run."""
         conductor = self.conductor
-        self._is_done = conductor.pump()
-        if self._is_done or conductor.inline or conductor.machine.next_moment < self._until:
+        self._is_done = conductor.pump(in_carrier=True)
+        half, conductor.suspended = conductor.suspended, None
+        self._look()
+        return half
+
+    def _look(self) -> None:
+        conductor = self.conductor
+        if (
+            self._is_done
+            or conductor.inline
+            or conductor.machine.next_moment < self._until
+            or conductor.guard.attention
+        ):
             self.wake()
 
     def wake(self) -> None:
@@ -632,6 +744,8 @@ class Drive:
         conductor, guard = self.conductor, self.conductor.guard
         guard.wake = lambda: self._world.call_soon(self.wake)
         rested = conductor.clock()
+        self._tasks.drive = self
+        conductor.pumps_itself = True
         try:
             self._is_done = conductor.pump()
             while True:
@@ -649,11 +763,11 @@ class Drive:
                 else:
                     await self._wait(conductor.patience)
                     rested = conductor.clock()
-                conductor.time_passed()
-                if not self._is_done and conductor.machine.next_moment <= conductor.clock():
+                if conductor.time_passed():
                     self._is_done = conductor.pump()
         finally:
             guard.wake = None
+            self._tasks.drive = None
 
     async def _wait(self, seconds: float) -> None:
         conductor = self.conductor

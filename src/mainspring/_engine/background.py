@@ -211,12 +211,18 @@ def _task(function: Callable[..., Any], wants: str | None, ready: bool) -> Calla
     async def scope(*args: Any, **given: Any) -> AsyncIterator[Any]:
         import anyio
 
+        from .aio import stack_of
+
         waiting = anyio.Event()
         run = _Run(_split(given, wants), ready, _Stopping(anyio.Event()), waiting.set)
 
+        coroutine: Any = None
+
         async def main() -> None:
+            nonlocal coroutine
             try:
-                run.handle.result = await function(*args, **given)
+                coroutine = function(*args, **given)
+                run.handle.result = await coroutine
             except Exception as error:
                 run.error = error
                 group.cancel_scope.cancel()  # the engine notices, and lets this scope be left
@@ -224,17 +230,17 @@ def _task(function: Callable[..., Any], wants: str | None, ready: bool) -> Calla
                 run.handle.is_running = False
                 waiting.set()
 
+        _stack_elsewhere = lambda: stack_of(coroutine)  # noqa: E731 - looked for by name, see ELSEWHERE
         async with anyio.create_task_group() as group:
             group.start_soon(main, name=str(run.context.id))
             if ready:
                 await waiting.wait()
-                run.check()
-            yield run.instance
-            run.stopping.set()
+            if run.is_ready:
+                yield run.instance
+                run.stopping.set()
             if wants is None:
                 group.cancel_scope.cancel()
-        if run.error is not None:
-            raise run.error
+        run.check()
 
     return scope
 
@@ -243,6 +249,8 @@ def _thread(function: Callable[..., Any], wants: str | None, ready: bool) -> Cal
     def scope(*args: Any, **given: Any) -> Iterator[Any]:
         import contextvars
         import threading
+
+        from .workers import stack_of_thread
 
         waiting = threading.Event()
         run = _Run(_split(given, wants), ready, _ThreadStopping(threading.Event()), waiting.set)
@@ -266,6 +274,7 @@ def _thread(function: Callable[..., Any], wants: str | None, ready: bool) -> Cal
             target=contextvars.copy_context().run, args=(main,), name=str(run.context.id), daemon=True
         )
         thread.start()
+        _stack_elsewhere = lambda: stack_of_thread(thread.ident)  # noqa: E731 - looked for by name, see ELSEWHERE
         try:
             if ready:
                 waiting.wait()

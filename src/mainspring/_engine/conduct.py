@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import random
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
@@ -20,17 +21,19 @@ from .events import Event, Observers
 from .handlers import (
     Awaited,
     Place,
+    Shape,
     Store,
     Unrun,
     constant_value,
     end,
     is_async_phase,
+    resolved_config,
     shape_of,
     work,
 )
 from .interrupt import Guard
 from .sync import _LONGEST, attend, name_of_call
-from .workers import Worker
+from .workers import Worker, forget_loop
 
 CANCELLED: Final = "cancelled"  # what became of a call that was cancelled, and left nothing behind
 WORKERS: Final = 8  # for components that ask for a worker of a system that says nothing of workers
@@ -100,17 +103,28 @@ class Pool:
 
     def __init__(self) -> None:
         self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._count = 0
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether this is one of the threads, in a call."""
+        me = threading.get_ident()
+        return any(worker.ident == me for worker in list(self._busy))
 
     def take(self) -> Worker:
         """A thread that has nothing to do; the machine sees to it that there are not too many."""
         if self._idle:
-            return self._idle.pop()
-        self._count += 1
-        return Worker(f"mainspring-worker-{self._count}", Context())
+            worker = self._idle.pop()
+        else:
+            self._count += 1
+            worker = Worker(f"mainspring-worker-{self._count}", Context())
+        self._busy.add(worker)
+        return worker
 
     def give(self, worker: Worker) -> None:
         """Take a thread back."""
+        self._busy.discard(worker)
         self._idle.append(worker)
 
     def close(self) -> None:
@@ -178,6 +192,7 @@ class Conductor:
         tasks: calls those that are async; `None` where there are none.
         post: takes what has to be done in the driver's own thread; may be called from any.
         clock: the driver's time, in seconds.
+        isolated: whether what is called elsewhere is called in another thread than the driver's.
     """
 
     def __init__(
@@ -193,6 +208,8 @@ class Conductor:
         tasks: Tasks | None,
         post: Callable[[Callable[[], object]], object],
         clock: Callable[[], float],
+        *,
+        isolated: bool,
     ) -> None:
         self.machine, self.store, self.observers, self.guard = machine, store, observers, guard
         self.inline: deque[Call] = deque()  # to be made by the driver itself
@@ -202,27 +219,100 @@ class Conductor:
         self.done: Callable[[Call, BaseException | str | None, Any], object] = self.ended
         self._system, self._results, self._places, self._pool, self._tasks = system, results, places, pool, tasks
         self._post = post
-        self._context = copy_context()
+        self._context = forget_loop(copy_context()) if isolated else copy_context()
+        self.pumps_itself = False  # whether carriers pump, and call plain coroutine functions on the way
+        self.suspended: tuple[Call, Any, Any] | None = None
         machine.chance = random.random
         machine.origin = machine.origin or clock()
 
     # --- beginning ---
 
-    def pump(self) -> bool:
-        """Begin all that may begin; say whether the request is done."""
-        machine, nodes, guard = self.machine, self.store.graph.nodes, self.guard
+    def pump(self, *, in_carrier: bool = False) -> bool:
+        """Begin all that may begin; say whether the request is done.
+
+        Parameters:
+            in_carrier: whether plain coroutine functions are called right here. One that waits for something is put into
+                `suspended`, and the rest is left to the next who pumps. Elsewhere the first of them is given to a carrier, and
+                the rest with it.
+        """
+        machine, store, nodes = self.machine, self.store, self.store.graph.nodes
+        clock, watch = self.clock, machine.watch
         while True:
-            now = self.clock()
+            now = clock()
             node = machine.begin(now)
-            if machine.watch:
-                self.observers.tell(machine, guard)
+            if machine.left_off:
+                for left in machine.left_off:
+                    self._forget(left)
+                machine.left_off.clear()
+            if watch:
+                self.observers.tell(machine, self.guard)
             if node < 0:
                 return node == DONE
             component = nodes[node]
-            if type(component) is Component:
-                self._begin(node, component)
-            else:
+            if type(component) is not Component:
                 self._constant(node, component)
+                continue
+            if self.pumps_itself and node not in machine.phases and node not in machine.deadlines:
+                spec, row = component._spec, machine.row
+                shape = spec.shape or shape_of(spec)
+                if row.opens:
+                    is_plain = shape.is_coroutine
+                else:
+                    is_plain = row.closes and shape.stop_is_coroutine and not (store.workers and node in store.workers)
+                if is_plain:
+                    if not in_carrier:
+                        self._begin(node, component)
+                        return False
+                    if self._call_plain(node, component, shape, row):
+                        continue
+                    return False
+            self._begin(node, component)
+
+    def _call_plain(self, node: int, component: Component[Any], shape: Shape, row: Signal) -> bool:
+        """Call a coroutine function, as far as it goes without waiting; say whether it has ended."""
+        store, machine = self.store, self.machine
+        shared = self._context
+        context = None if row.opens else store.contexts.get(node)
+        if context is None:
+            context = (shared if row.opens else store.bases.get(node, shared)).copy()
+        coroutine = None
+        try:
+            if row.opens:
+                coroutine = shape.target(**resolved_config(store, node, component))
+            else:
+                coroutine = component._spec.stop(store.instances[node])  # type: ignore[misc]
+            asked = context.run(coroutine.send, None)
+        except StopIteration as stop:
+            if coroutine is None:
+                self._failed(node, RuntimeError("a handler raised StopIteration"))
+            elif row.opens:
+                store.instances[node] = stop.value
+                # Most leave their context as it was, and need none of their own to be stopped in.
+                if context == shared:
+                    store.bases[node] = shared
+                else:
+                    store.contexts[node] = context
+                machine.succeeded(node, self.clock())
+            else:
+                if stop.value is not None:
+                    self._results.setdefault(row.name, {})[node] = stop.value
+                machine.succeeded(node, self.clock())
+                store.clear(node)
+        except BaseException as error:
+            self._failed(node, error)
+        else:
+            call = Call(node, component, row, own_phase(component._spec, row.name))
+            call.done, call.context = self.done, context
+            call.place = place = Place({}, {}, {}, {})
+            place.copy(store, node)
+            store.contexts[node] = context
+            self.calls[node] = call
+            call.awaited.now = coroutine
+            self.suspended = (call, coroutine, asked)
+            return False
+        if self.guard.attention or machine.to_cancel:
+            self._look_around()
+        return True
 
     def _constant(self, node: int, constant: Any) -> None:
         try:
@@ -266,7 +356,7 @@ class Conductor:
         place.copy(self.store, node)
         call.context = self.store.contexts.get(node)
         if call.context is None:
-            call.context = self.store.contexts[node] = self._context.copy()
+            call.context = self.store.contexts[node] = self.store.bases.pop(node, self._context).copy()
         return place
 
     def _in_task(self, call: Call) -> None:
@@ -294,7 +384,7 @@ class Conductor:
         if self._tasks is not None and self._tasks.has_home(call.node):
             context = context.copy()  # the component's own task may enter the other one at any time
         call.where = worker = self._pool.take()
-        work_there: Callable[[], Any] = partial(context.run, partial(self._work, call, place))
+        work_there: Callable[[], Any] = partial(forget_loop(context).run, partial(self._work, call, place))
         worker.submit(work_there, partial(self._answer_of_pool, call, worker))
 
     def _work(self, call: Call, place: Place) -> Any:
@@ -423,12 +513,12 @@ class Conductor:
         """Seconds until there is something to do, even if nothing happens."""
         return max(0.0, min(self.machine.next_moment - self.clock(), _LONGEST))
 
-    def time_passed(self) -> None:
-        """Do what is due."""
+    def time_passed(self) -> bool:
+        """Do what is due; say whether anything was, so that something else may begin."""
         machine = self.machine
         now = self.clock()
         if now < machine.next_moment:
-            return
+            return False
         for node in machine.overdue(now):
             call = self.calls.get(node)
             if call is None:
@@ -446,6 +536,7 @@ class Conductor:
             if node in self.calls:
                 self._speak_of(self.calls[node], now)
         self._look_around()
+        return True
 
     def _late(self, call: Call, *, abandoned: bool) -> DeadlineExceeded:
         what = f"{call.phase.name} of {self.store.graph.ids[call.node]}"

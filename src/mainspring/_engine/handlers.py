@@ -81,7 +81,7 @@ class Times:
 class Store(Place):
     """What a live system holds, by the positions of its graph."""
 
-    __slots__ = ("contexts", "crash", "epoch", "graph", "held", "states", "times", "workers")
+    __slots__ = ("bases", "contexts", "crash", "epoch", "graph", "held", "states", "times", "workers")
 
     def __init__(self, graph: Graph) -> None:
         count = len(graph.ids)
@@ -94,6 +94,7 @@ class Store(Place):
         self.held = bytearray(count)
         self.workers: dict[int, Any] = {}  # threads of components that may be given up on, or that asked for one
         self.contexts: dict[int, ContextVars] = {}  # in which the handlers are called that are not called here
+        self.bases: dict[int, ContextVars] = {}  # the same for those that left theirs as it was: shared, to be copied
         # Takes the node of a component that broke by itself, and the error.
         self.crash: Callable[[int, BaseException], None] = _unheard
 
@@ -111,6 +112,8 @@ class Store(Place):
             self.configs.pop(node, None)
         if self.contexts:
             self.contexts.pop(node, None)
+        if self.bases:
+            self.bases.pop(node, None)
 
 
 def _unheard(node: int, error: BaseException) -> None:
@@ -120,7 +123,9 @@ def _unheard(node: int, error: BaseException) -> None:
 class Shape:
     """How the start of a spec is called: worked out once for each component function."""
 
-    __slots__ = ("context", "is_async", "keeps_config", "kind", "needs_home", "simple", "target")
+    __slots__ = (
+        "context", "is_async", "is_coroutine", "keeps_config", "kind", "needs_home", "simple", "stop_is_coroutine", "target",
+    )  # fmt: skip
 
     def __init__(self, spec: Spec) -> None:
         self.target = spec.start if spec.scope is None else spec.scope
@@ -139,6 +144,15 @@ class Shape:
         self.context = parameters.context
         self.keeps_config = any(context_parameter(handler) is not None for _, handler in spec.all_handlers())
         self.simple = parameters.simple and not self.keeps_config
+        # Plain coroutine functions, of which most end without ever waiting, can be called without further ado.
+        self.is_coroutine = self.simple and self.kind == FUNCTION and self.is_async and not self.needs_home
+        self.stop_is_coroutine = (
+            not self.keeps_config
+            and not self.needs_home
+            and spec.scope is None
+            and spec.stop is not None
+            and is_async(spec.stop)
+        )
 
 
 def shape_of(spec: Spec) -> Shape:

@@ -58,7 +58,8 @@ class Host:
 
     @property
     def _is_bound(self) -> bool:
-        return self._has_async and 1 in self._store.held
+        tasks = self._tasks
+        return (self._has_async or (tasks is not None and tasks.is_used)) and 1 in self._store.held
 
     def enter(self, name: str) -> World:
         """The event loop of whoever asks, to which the live system belongs from now on. Only for whose turn it is.
@@ -90,19 +91,21 @@ class Host:
 
     @property
     def is_inside(self) -> bool:
-        """Whether whoever asks is an async handler of this live system."""
+        """Whether whoever asks is a handler of this live system that runs in a task or in a worker."""
         tasks = self._tasks
-        return bool(
-            tasks is not None
-            and tasks.calling
-            and tasks.world.is_running_here()
-            and tasks.world.current_task() in tasks.calling
-        )
+        if tasks is None or not tasks.world.is_running_here():
+            return self._pool.is_inside
+        return tasks.world.current_task() in tasks.calling
 
-    @property
-    def is_awaited_here(self) -> bool:
-        """Whether requests are carried out in an event loop that runs in this thread."""
-        return self._loop is None and self._tasks is not None and self._tasks.world.is_running_here()
+    def why_not_here(self, name: str) -> str | None:
+        """Why a verb that is not awaited cannot be called where it is: it would wait for its own thread."""
+        tasks = self._tasks
+        if tasks is None or not tasks.world.is_running_here():
+            return None
+        what = f"{name} was called in the event loop that would have to carry it out, and would wait for itself."
+        if self._loop is None:
+            return f"{what} Write: await live.a{name}()"
+        return f"{what} It is the system's own. Write: await anyio.to_thread.run_sync(live.{name})"
 
     # --- running ---
 
@@ -139,8 +142,8 @@ class Host:
         if self._tasks is None:
             self._tasks = self._new_tasks(world)
             self._store.epoch = time.time() - world.clock()
-        drive = Drive(world)
         tasks = self._tasks
+        drive = Drive(world, tasks)
         conductor = self._conductor(machine, guard, results, tasks, drive.post, world.clock)
         conductor.interruption = interruption
         conductor.done = drive.ended
@@ -162,7 +165,18 @@ class Host:
     ) -> Conductor:
         store, places = self._store, self._places
         return Conductor(
-            machine, store, self._observers, guard, self._system, results, places, self._pool, tasks, post, clock
+            machine,
+            store,
+            self._observers,
+            guard,
+            self._system,
+            results,
+            places,
+            self._pool,
+            tasks,
+            post,
+            clock,
+            isolated=clock is time.perf_counter,
         )
 
     def machine_options(self) -> dict[str, Any]:

@@ -46,6 +46,12 @@ def drive(
     following, succeeded = machine.begin, machine.succeeded
     while True:
         node = following(now)
+        if machine.left_off:
+            for left in machine.left_off:
+                if not store.held[left]:
+                    _dismiss(store, left)
+                    store.clear(left)
+            machine.left_off.clear()
         if watch:
             observers.tell(machine, guard)
         if node == WAIT:

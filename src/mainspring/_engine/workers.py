@@ -6,7 +6,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 
 class Overdue(Exception):
@@ -25,6 +25,20 @@ class BrokenOff(Exception):
         super().__init__(error)
 
 
+# A local variable in the frame of a scope that does its work in another thread or task: gives the stack of that one.
+ELSEWHERE: Final = "_stack_elsewhere"
+
+
+def forget_loop(context: contextvars.Context) -> contextvars.Context:
+    """The same context, without the word that whoever made it was in an event loop: it will not run in that one."""
+    import sys
+
+    sniffio = sys.modules.get("sniffio")
+    if sniffio is not None:
+        context.run(sniffio.current_async_library_cvar.set, None)
+    return context
+
+
 Answer = Callable[[bool, Any], object]
 
 
@@ -40,7 +54,7 @@ class Worker:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Answer] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._given_up: Callable[[], Any] | None = None
-        context = contextvars.copy_context() if context is None else context
+        context = forget_loop(contextvars.copy_context() if context is None else context)
         # A daemon, because a thread that was given up on must not keep the process from ending.
         self._thread = threading.Thread(target=context.run, args=(self._serve,), name=name, daemon=True)
         self._thread.start()
@@ -112,14 +126,23 @@ class Worker:
 
     def stack(self) -> str:
         """Where the thread is now, as far as that is the user's code."""
-        import os
-        import sys
-        import traceback
+        return stack_of_thread(self._thread.ident)
 
-        frame = sys._current_frames().get(self._thread.ident or 0)
-        if frame is None:
-            return ""
-        ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-        frames = traceback.extract_stack(frame)
-        here = max((i for i, entry in enumerate(frames) if entry.filename.startswith(ours)), default=-1)
-        return "".join(traceback.format_list(frames[here + 1 :]))
+
+def stack_of_thread(ident: int | None) -> str:
+    """Where a thread is now, from the last frame of ours on."""
+    import os
+    import sys
+    import traceback
+
+    frame = found = sys._current_frames().get(ident or 0)
+    if frame is None:
+        return ""
+    while found is not None:
+        if ELSEWHERE in found.f_locals:
+            return str(found.f_locals[ELSEWHERE]())
+        found = found.f_back
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    frames = traceback.extract_stack(frame)
+    here = max((i for i, entry in enumerate(frames) if entry.filename.startswith(ours)), default=-1)
+    return "".join(traceback.format_list(frames[here + 1 :]))

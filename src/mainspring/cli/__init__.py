@@ -43,8 +43,14 @@ one ends the process at once. SIGHUP restarts: TARGET is called again if it is
 a function, and where that fails everything runs on as it was.
 
 Exit status: 0 stopped when asked to; 1 the start failed; 2 bad usage or
-definition; 3 something failed in stopping, or the grace period was over; 128+n
-ended at once by a second signal n.
+definition; 3 something failed in stopping, or the grace period was over; 4 a
+component crashed, and everything was stopped for it; 128+n ended at once by a
+second signal n.
+"""
+_PROGRESS = """\
+--progress tree draws a live tree while components start and stop; it needs the
+extra rich, and a terminal as standard error. lines says it in lines, and json
+in lines of JSON. auto takes the tree where it can be drawn.
 """
 
 
@@ -56,8 +62,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "mainspring") -> int:
         prog: what the program is called in its messages.
 
     Returns:
-        The exit status: 0 all well; 1 the start failed; 2 bad usage or definition; 3 something failed in stopping; 128 + n
-        ended by a signal n.
+        The exit status: 0 all well; 1 the start failed; 2 bad usage or definition; 3 something failed in stopping; 4 a component
+        crashed; 128 + n ended by a signal n.
 
     Example:
         >>> main(["check", "no.such:system"])
@@ -116,9 +122,15 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         return one
 
     run = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
-    run.epilog = f"{_STATUSES}\n{run.epilog}"
+    run.epilog = f"{_STATUSES}\n{_PROGRESS}\n{run.epilog}"
     run.add_argument(
         "--grace", metavar="SECONDS", type=_seconds, default=30.0, help="how long stopping may take (default: 30)"
+    )
+    run.add_argument(
+        "--progress",
+        choices=("auto", "tree", "lines", "json"),
+        default="auto",
+        help="how to say what goes on (default: auto)",
     )
     add("check", _check, "say what is wrong with the system, all at once; start nothing")
     plan = add("plan", _plan, "print the steps that a signal means, each with the reason for its place; run nothing")
@@ -154,7 +166,7 @@ def _version() -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    status = run(lambda: _loaded(options), select=_select(options), grace=options.grace)
+    status = run(lambda: _loaded(options), select=_select(options), grace=options.grace, progress=options.progress)
     leave_within(options.grace, status)
     return status
 
@@ -182,7 +194,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    _print(str(_loaded(options).plan(options.signal, _select(options))))
+    plan = _loaded(options).plan(options.signal, _select(options))
+    together = plan.waves
+    text = str(plan)
+    if any(len(wave) > 1 for wave in together):
+        text += "\n\nWhat may run together, as far as threads and limits allow:"
+        width = len(str(len(together)))
+        for number, wave in enumerate(together, 1):
+            text += f"\n  {number:>{width}}. {', '.join(map(str, wave))}"
+    _print(text)
     return 0
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from enum import Enum
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from mainspring import (
+    Component,
     Event,
     Failure,
     Id,
     Live,
     MainspringError,
+    MissingExtra,
     RunError,
     StartError,
     State,
@@ -27,13 +30,20 @@ from mainspring import (
 )
 
 from . import show
-from ._watch import NUDGE, SIGNALS, Asked, Progress, Watch, is_asked, name_of, new_line
+from ._display import Display, Json
+from ._init import leave_process_1
+from ._notify import Manager, Pulse
+from ._progress import Asked, Progress, is_asked
+from ._watch import NUDGE, SIGNALS, Watch, name_of, new_line
 from .show import Say, say
+
+How = Literal["auto", "tree", "lines", "json"]
 
 STOPPED: Final = 0
 START_FAILED: Final = 1
 BAD_DEFINITION: Final = 2
 STOP_FAILED: Final = 3
+CRASHED: Final = 4
 _MOMENT: Final = 1.0  # seconds; the Watch takes far less
 
 
@@ -45,13 +55,19 @@ def run(
     slow: float = 10.0,
     observers: Iterable[Callable[[Event], object]] = (),
     report: Callable[[str], object] = say,
+    progress: How = "auto",
 ) -> int:
     """Run a system as a process: start it, wait until a signal asks for a stop, stop it in order.
 
     SIGINT (Ctrl-C) and SIGTERM ask for a stop, during a start too: what had been started is stopped again. Repeated, they end
     the process at once. SIGHUP restarts, except where the process was told to ignore it (`nohup`), and where it came because
     the terminal was closed: then it asks for a stop. A handler that hangs is given up on, with the whole process, when the
-    grace period is over. The signals' handlers are put back at the end.
+    grace period is over. A component that crashes has the system, or a part of it, stopped as its `on_crash` says; where that
+    is everything, the process ends. The signals' handlers are put back at the end.
+
+    A service manager that speaks systemd's protocol (`NOTIFY_SOCKET`, `WATCHDOG_USEC`) is told what goes on. In process 1, as
+    in a container, the process is split in two first: one that passes signals on and clears up after orphaned processes, and
+    one that goes on. So call it early, before there are threads.
 
     Parameters:
         system: a system, or a function that gives one. A function is called again for each restart, before anything is
@@ -61,15 +77,19 @@ def run(
         slow: seconds after which a handler that has not returned is reported, with the place where it is.
         observers: are told every change of state, as in `System.start`.
         report: gets what there is to say, in pieces of one or several lines; by default they go to standard error. It is called
-            in the main thread and in another one.
+            in several threads.
+        progress: how it is said what goes on: "tree" draws a live tree while components start and stop, for which it needs the
+            extra `rich`, and a terminal as standard error; "lines" says it in lines of text; "json" in lines of JSON. "auto"
+            takes the tree where it can be drawn and nothing else gets the report, else the lines.
 
     Returns:
         The exit status: 0 stopped when asked to; 1 the start failed; 2 the definition has problems; 3 something failed in
-        stopping. The process ends without a return, with `os._exit`, with 3 when the grace period is over, and with 128 + n
-        on a second signal n.
+        stopping; 4 a component crashed, and everything was stopped for it. The process ends without a return, with `os._exit`,
+        with 3 when the grace period is over, and with 128 + n on a second signal n.
 
     Raises:
         StateError: it was not called in the main thread.
+        MissingExtra: the tree was asked for, and rich is not there.
 
     Example:
         >>> import signal
@@ -85,8 +105,34 @@ def run(
         )
     if not (grace >= 0 and slow > 0):
         raise ValueError(f"grace and slow are numbers of seconds, not {grace!r} and {slow!r}")
+    kind = _display(progress, report)
+    alone = leave_process_1()
     load = system if callable(system) else lambda: system
-    return _Runner(load, select, tuple(observers), report, grace, slow).run()
+    runner = _Runner(load, select, tuple(observers), report, grace, slow, kind)
+    if not alone:
+        runner.warn(
+            "This is process 1, and it has several threads already: processes that lose their parents will stay as zombies. "
+            "Call run() before there are threads, or give the container an init (docker run --init)."
+        )
+    return runner.run()
+
+
+def _display(progress: str, report: Say) -> type[Display]:
+    if progress == "lines":
+        return Display
+    if progress == "json":
+        return Json
+    if progress not in ("auto", "tree"):
+        raise ValueError(f'progress must be "auto", "tree", "lines" or "json", not {progress!r}')
+    from importlib.util import find_spec
+
+    if find_spec("rich") is None:
+        if progress == "tree":
+            raise MissingExtra("rich", "The live tree")
+        return Display
+    from ._tree import Tree, fits
+
+    return Tree if report is say and sys.stderr is sys.__stderr__ and fits() else Display
 
 
 class _Phase(Enum):
@@ -103,30 +149,56 @@ class _Runner:
         load: Callable[[], System],
         select: str | Id | Iterable[str | Id] | None,
         observers: tuple[Callable[[Event], object], ...],
-        say: Say,
+        report: Say,
         grace: float,
         slow: float,
+        display: type[Display],
     ) -> None:
-        self._load, self._observers, self._report, self._grace = load, observers, show.careful(say), grace
+        self._load, self._observers, self._report, self._grace = load, observers, show.careful(report), grace
         self._select = select if select is None or isinstance(select, str | Id) else list(select)
         self._phase = _Phase.IDLE
         self._asked: int | None = None
         self._again = False
+        self._gone = False  # whether nothing runs any more, after a crash
+        self._live: Live | None = None
         self._before: dict[int, Any] = {}
         self._wakeup = -1
-        self._progress = Progress(self._say)
-        self._progress.on_stopping = self._on_stopping
-        self._watch = Watch(self._progress, self._report, grace, slow)
+        self._manager = Manager(os.environ)
+        self._progress = Progress()
+        self._watch = Watch(self._progress, self._last_words, grace, lambda: self._display.leave())
+        self._display = display(self._progress, self._in_turn, slow, self._manager, self._watch.left)
+        calls = self._progress.calls
+        calls.stopping, calls.crash, calls.change, calls.gone = (
+            self._on_stopping,
+            self._on_crash,
+            self._display.change,
+            self._on_gone,
+        )
 
-    def _say(self, text: str) -> None:
+    def _in_turn(self, text: str) -> None:
         if self._asked is not None:
             # Whoever sees what is said may answer with a second signal, which must not be taken for an echo of the first.
             self._watch.settled.wait(_MOMENT)
         self._report(text)
 
+    def _say(self, text: str, what: str = "message", **data: Any) -> None:
+        self._display.say(what, text, **data)
+
+    def _last_words(self, text: str) -> None:
+        self._display.last_words(self._report, text)
+
+    def warn(self, text: str) -> None:
+        """Say something before it begins."""
+        self._say(text)
+
     def run(self) -> int:
+        pulse: Pulse | None = None
         self._watch.start()
+        self._display.open()
         try:
+            every = self._manager.watchdog
+            if every is not None:
+                pulse = Pulse(self._manager, every / 2, self._is_well)
             self._install()
             return self._run()
         except Asked:  # it can only have been raised before anything was started
@@ -134,8 +206,24 @@ class _Runner:
         finally:
             if self._asked is not None:
                 self._watch.settled.wait(_MOMENT)  # an echo is not to meet the handlers of others
+            if pulse is not None:
+                pulse.close()
+            self._display.close()
             self._uninstall()
             self._watch.close()
+            self._manager.close()
+
+    def _is_well(self, seconds: float) -> bool:
+        if signal.getsignal(NUDGE) == self._on_nudge and not self._watch.is_main_thread_well(seconds):
+            return False
+        live = self._live
+        if live is not None:
+            try:
+                # A request for nothing. Where there are async components it goes through their event loop.
+                live.status(())
+            except Exception:
+                pass  # it was given up for another request, or told that there is none any more: somebody is awake
+        return True
 
     # --- signals ---
 
@@ -170,7 +258,7 @@ class _Runner:
             pass
 
     def _on_nudge(self, number: int, frame: FrameType | None) -> None:
-        pass  # Python has run the handlers of all other signals that had arrived, which is what it is for
+        self._watch.reacted()  # Python has run the handlers of all other signals that had arrived, too
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # The Watch counts signals, wakes the main thread, and ends the process; this only keeps what it has to act on, and
@@ -199,35 +287,48 @@ class _Runner:
             return BAD_DEFINITION if self._asked is None else self._nothing_started()
         live = self._start(*loaded)
         while isinstance(live, Live):
+            self._live = live
             self._wait()
-            if self._asked is not None:
+            self._live = None
+            if self._asked is not None or self._is_over():
                 return self._stop(live)
             self._again = False
             live = self._restart(live)
         return live
 
-    def _loaded(self) -> tuple[System, list[Id]] | None:
+    def _is_over(self) -> bool:
+        """Whether a crash is the end of everything, because it is to be or because nothing else runs any more."""
+        return self._gone or any(self._on_crash_of(failure.id) == "stop" for failure in self._progress.crashes)
+
+    def _on_crash_of(self, id: Id) -> str:
+        assert self._display.system is not None
+        node = self._display.system[id]
+        return node.on_crash if isinstance(node, Component) else "stop"
+
+    def _loaded(self) -> tuple[System, dict[Id, tuple[Id, ...]]] | None:
         """What the function that was given gives now, and what a start would start; `None` where that cannot be."""
         try:
             try:
                 self._phase = _Phase.LOADING
                 system = self._load()
-                return system, [step.id for step in system.plan("start", self._select)]
+                return system, {step.id: step.after for step in system.plan("start", self._select)}
             finally:
                 self._phase = _Phase.IDLE
         except Asked:
             return None
         except Exception as error:
-            self._say(show.explained(error))
+            self._say(show.explained(error), "failed")
             return None
 
-    def _start(self, system: System, ids: list[Id]) -> Live | int:
+    def _start(self, system: System, needs: dict[Id, tuple[Id, ...]]) -> Live | int:
         """The live system, or the status with which the process ends."""
-        self._progress.expect(ids)
+        self._progress.expect(needs)
+        self._gone = False
         name = f"{system.name}, " if system.name else ""
-        self._say(f"Starting {name}{show.count(len(ids), 'component')}")
+        number = show.count(len(needs), "component")
+        self._say(f"Starting {name}{number}", "starting", components=len(needs))
         began = time.monotonic()
-        self._watch.busy(True)
+        self._display.begin("start", system)
         try:
             try:
                 self._phase = _Phase.STARTING
@@ -236,13 +337,15 @@ class _Runner:
                 live = system.start(self._select, observers=(self._progress, *self._observers))
             finally:
                 self._phase = _Phase.IDLE
-                self._watch.busy(False)
+                self._display.end()
         except BaseException as error:
             return self._did_not_start(system, error, began)
         self._watch.listen()  # asyncio, if a component used it, has left nothing to write to
         if self._asked is None:
-            took = show.duration(time.monotonic() - began)
-            self._say(f"{'All up in' if ids else 'Nothing to start; done in'} {took}. Ctrl-C stops.")
+            took = time.monotonic() - began
+            done = "All up in" if needs else "Nothing to start; done in"
+            self._manager.ready(f"Running: {number} up")
+            self._say(f"{done} {show.duration(took)}. Ctrl-C stops.", "up", took=round(took, 9))
         return live
 
     def _did_not_start(self, system: System, error: BaseException, began: float) -> int:
@@ -252,17 +355,19 @@ class _Runner:
         took = show.duration(time.monotonic() - began)
         again = " What had been started was stopped again." if self._progress.closing else ""
         if self._asked is not None and not in_start:
-            self._say(f"The start was given up after {took}.{again}")
+            self._say(f"The start was given up after {took}.{again}", "given up")
             if in_stop:
-                self._say("\n" + show.failures(in_stop, system))
+                self._say("\n" + show.failures(in_stop, system), "failed")
             return STOP_FAILED if in_stop else STOPPED
         if isinstance(error, StartError) or is_asked(error) or in_start:
             # A component that raised SystemExit has not ended the program; its start has failed.
-            self._say(f"The start failed after {took}.{again}\n")
-            self._say(show.failures(found, system) or str(error))
+            self._say(f"The start failed after {took}.{again}\n", "start failed")
+            self._say(show.failures(found, system) or str(error), "failed")
+            why = "; ".join(f"{f.id}: {show.short_error(f.error)}" for f in in_start) or show.short_error(error)
+            self._manager.status(f"The start failed: {why}")
             return START_FAILED
         if isinstance(error, MainspringError):
-            self._say(show.explained(error))
+            self._say(show.explained(error), "failed")
             return BAD_DEFINITION
         raise error
 
@@ -271,12 +376,22 @@ class _Runner:
         return STOPPED
 
     def _wait(self) -> None:
-        while self._asked is None and not self._again:
+        while self._asked is None and not self._again and not self._is_over():
             self._watch.news.get()
 
     def _stop(self, live: Live) -> int:
-        self._say(f"{self._why()}: stopping, within {self._grace:g} s")
-        return STOPPED if self._stopped(live) else STOP_FAILED
+        crashed = self._is_over()
+        grace = None if self._grace == float("inf") else self._grace  # JSON knows no infinity
+        if self._asked is not None:
+            why = self._why()
+            text = f"{why}: stopping"
+        else:
+            why = "crash"
+            text = f"Stopping after the crash of {', '.join(str(failure.id) for failure in self._progress.crashes)}"
+        self._say(f"{text}, within {self._grace:g} s", "stopping", why=why, grace=grace)
+        self._manager.stopping(text, self._grace)
+        well = self._stopped(live)
+        return CRASHED if crashed else STOPPED if well else STOP_FAILED
 
     def _why(self) -> str:
         assert self._asked is not None
@@ -285,41 +400,49 @@ class _Runner:
     def _stopped(self, live: Live) -> bool:
         """Stop everything, and say whether all went well."""
         self._watch.limit(True)
-        self._watch.busy(True)
         began = time.monotonic()
+        self._display.begin("stop", live.definition)
         error: BaseException | None = None
-        found: Sequence[Failure] = ()
+        found: list[Failure] = []
         try:
             live.stop()
         except StopError as failed:
-            error, found = failed, failed.failures
+            error, found = failed, list(failed.failures)
         except (
             Exception,
             KeyboardInterrupt,
             SystemExit,
         ) as failed:  # such a thing comes out when everything was stopped
-            error, found = failed, self._progress.failures
-        self._watch.busy(False)
-        took = show.duration(time.monotonic() - began)
-        if error is None:
-            self._say(f"All stopped in {took}.")
+            error = failed
+        self._display.end()
+        # What was stopped for a crash, by the live system itself, has nobody else to tell of its failures.
+        known = {id(failure.error) for failure in found}
+        found += [f for f in self._progress.failures if f.signal == "stop" and id(f.error) not in known]
+        seconds = time.monotonic() - began
+        took = show.duration(seconds)
+        if error is None and not found:
+            self._say(f"All stopped in {took}.", "stopped", took=round(seconds, 9), well=True)
         else:
-            self._say(f"Stopped in {took}, but not everything went well.\n")
-            self._say(show.failures(found, live.definition) or show.explained(error))
-        return error is None
+            text = f"Stopped in {took}, but not everything went well.\n"
+            self._say(text, "stopped", took=round(seconds, 9), well=False)
+            said = show.failures(found, live.definition) or (show.explained(error) if error is not None else "")
+            self._say(said, "failed")
+        return error is None and not found
 
     def _restart(self, live: Live) -> Live | int:
-        self._say("SIGHUP: restarting")
+        self._say("SIGHUP: restarting", "restarting")
+        self._manager.reloading("SIGHUP: restarting", time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)
         loaded = self._loaded()
         if loaded is None:
             if self._asked is None:
                 self._say("The restart was given up. Everything runs on as it was.")
+                self._manager.ready("Running: the restart was given up")
             return live
         well = self._stopped(live)
         if self._asked is not None:
             self._say(f"{self._why()}: not started again.")
             return STOPPED if well else STOP_FAILED
-        abandoned = [str(id) for id, state in self._progress.states.items() if state is State.ABANDONED]
+        abandoned = [str(id) for id in self._progress.in_state(State.ABANDONED)]
         if abandoned:
             # What hangs in it may still hold its port or its lock: only a new process is sure to be rid of it.
             self._say(f"Not started again, because of what was abandoned: {', '.join(abandoned)}.")
@@ -331,6 +454,21 @@ class _Runner:
         if self._phase is _Phase.STARTING:
             self._watch.listen()
             self._watch.limit(True)
+
+    def _on_crash(self, failure: Failure) -> None:
+        choice = self._on_crash_of(failure.id)
+        self._display.crash(failure, choice)
+        if choice == "stop":
+            self._watch.limit(True)
+        else:
+            self._manager.status(f"Running; {failure.id} crashed: {show.short_error(failure.error)}")
+        self._watch.news.put(0)
+
+    def _on_gone(self) -> None:
+        crashed = any(self._on_crash_of(failure.id) != "keep" for failure in self._progress.crashes)
+        if crashed and self._phase is _Phase.IDLE:
+            self._gone = True
+            self._watch.news.put(0)
 
 
 def _in_a_forked_process() -> None:

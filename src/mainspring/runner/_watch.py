@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mainspring import Event, Failure, Id, State
-
 from . import show
+from ._progress import Progress
 from .show import Say
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -28,12 +27,6 @@ GRACE_IS_OVER: Final = 3
 # What comes before anybody can have seen that the stop began is the same request.
 _ECHO: Final = 0.02
 _LONG: Final = 3600.0  # what poll can take; a grace period may be infinite
-_WORK: Final = {
-    State.STARTING: "starting",
-    State.STOPPING: "stopping",
-    State.SUSPENDING: "suspending",
-    State.RESUMING: "resuming",
-}
 
 
 def new_line() -> None:
@@ -43,78 +36,6 @@ def new_line() -> None:
             os.write(2, b"\n")
     except OSError:
         pass
-
-
-class Progress:
-    """Hears of every change of state: says what came of it, and remembers what is under way."""
-
-    def __init__(self, say: Say) -> None:
-        self.say = say
-        self.on_stopping: Callable[[], None] = lambda: None
-        self.width = 0
-        self.expect(())
-
-    def expect(self, ids: Sequence[Id]) -> None:
-        """Begin with a new live system."""
-        self.width = max((len(str(id)) for id in ids), default=self.width)
-        self.begun = False  # whether anything was started
-        self.closing = False  # whether anything was stopped
-        self.states: dict[Id, State] = {}
-        self.work: tuple[Id, str, float] | None = None  # what is under way, and since when
-        self.failures: list[Failure] = []
-
-    def __call__(self, event: Event) -> None:
-        """Take notice of a change."""
-        self.states[event.id] = event.new
-        if event.new in _WORK:
-            self.begun = True
-            if event.new is State.STOPPING and not self.closing:
-                self.closing = True
-                self.on_stopping()
-            self.work = (event.id, _WORK[event.new], time.monotonic())
-            return
-        if self.work is not None and self.work[0] == event.id:
-            self.work = None
-        if event.error is not None:
-            self.failures.append(Failure(event.id, event.signal, event.signal, event.error))
-        text = _came_to(event)
-        if text:
-            after = "" if event.took is None else f" after {show.duration(event.took)}"
-            took = "" if event.took is None else f" in {show.duration(event.took)}"
-            self.say(f"  {event.id!s:<{self.width}}  {text}{took if event.error is None else after}")
-
-    @property
-    def left(self) -> list[Id]:
-        """What has to be stopped and is not yet, in the order in which it would be."""
-        done = (State.DEFINED, State.STOPPED, State.FAILED)
-        return [id for id, state in reversed(list(self.states.items())) if state not in done]
-
-
-def _came_to(event: Event) -> str:
-    if is_asked(event.error):
-        return "given up"
-    if event.new is State.ABANDONED:
-        return "abandoned"
-    if event.new is State.FAILED:
-        return "failed" if event.signal == "start" else f"failed to {event.signal}"
-    if event.new is State.RUNNING:
-        return "up" if event.old is State.STARTING else "resumed"
-    return str(event.new)
-
-
-class Asked(KeyboardInterrupt):
-    """The process was asked to stop. What knows how to be interrupted by Ctrl-C knows how to be interrupted by this."""
-
-
-def is_asked(error: BaseException | None) -> bool:
-    """Whether an error comes from our interruption, which what it interrupts may turn into another error."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, Asked):
-            return True
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return False
 
 
 class Terminal:
@@ -133,23 +54,24 @@ class Watch:
     """Reads the signals that arrive from a pipe.
 
     Parameters:
+        progress: what is known.
+        say: gets the last words.
         grace: seconds that stopping may take.
-        slow: seconds after which a handler that is still running is spoken of.
+        leave: called before the process is ended, to give back the terminal.
     """
 
-    def __init__(self, progress: Progress, say: Say, grace: float, slow: float) -> None:
-        self._progress, self._say, self._grace, self._slow = progress, say, grace, slow
+    def __init__(self, progress: Progress, say: Say, grace: float, leave: Callable[[], object] = lambda: None) -> None:
+        self._progress, self._say, self._grace, self._leave = progress, say, grace, leave
         self._terminal = Terminal()
         self._lock = threading.Lock()
         self._expiry: float | None = None
         self._echoes_until = 0.0
         self._next_nudge = 0.0
         self._answered = False  # whether the main thread knows of the first signal
-        self._next_notice = 0.0
-        self._busy = False
         self._closed = False
         self.first: int | None = None  # the signal that asked the process to stop
         self.settled = threading.Event()  # whether a further signal to stop would be a second request
+        self._reactions: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.news: queue.SimpleQueue[int] = queue.SimpleQueue()  # wakes whoever waits for a signal
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
@@ -171,17 +93,34 @@ class Watch:
         """Whether a signal asks for a stop: a hang-up does only when the terminal has gone."""
         return number != signal.SIGHUP or self._terminal.is_gone
 
-    def busy(self, is_busy: bool) -> None:
-        """Say whether handlers are being called: those that are slow will be spoken of."""
-        self._busy = is_busy
-        self._poke()
-
     def limit(self, is_limited: bool) -> None:
         """Let the grace period begin, or end. Where the process was asked to stop it goes on whatever is said here."""
         with self._lock:
-            if self.first is None:
-                self._expiry = time.monotonic() + self._grace if is_limited else None
+            if not is_limited:
+                self._expiry = self._expiry if self.first is not None else None
+            elif self._expiry is None:
+                self._expiry = time.monotonic() + self._grace
         self._poke()
+
+    def left(self) -> float | None:
+        """Seconds of the grace period that are left; `None` while there is none."""
+        expiry = self._expiry
+        return None if expiry is None else max(0.0, expiry - time.monotonic())
+
+    def reacted(self) -> None:
+        """Take notice that the main thread has heard a nudge; in the handler of that signal."""
+        self._reactions.put(None)
+
+    def is_main_thread_well(self, seconds: float) -> bool:
+        """Whether the main thread reacts to a nudge within so many seconds: whether it runs Python, whatever it runs."""
+        while not self._reactions.empty():
+            self._reactions.get()
+        self._nudge()
+        try:
+            self._reactions.get(timeout=min(seconds, threading.TIMEOUT_MAX))
+        except queue.Empty:
+            return False
+        return True
 
     def listen(self) -> None:
         """Have every signal written to the pipe; in the main thread."""
@@ -215,10 +154,10 @@ class Watch:
             if self.first is not None and now >= self._echoes_until:
                 self.settled.set()
             if self.first is not None and not self._answered and now >= self._next_nudge:
-                self._nudge(now)
+                self._nudge()
+                self._next_nudge = now + 2 * (now - self._echoes_until + _ECHO)
             if self._expiry is not None and now >= self._expiry and not self._closed:
                 self._end(GRACE_IS_OVER, self._out_of_patience(now))
-            self._notice(now)
 
     def _patience(self) -> float | None:
         """Milliseconds until there is something to do, even if nothing is heard."""
@@ -228,8 +167,6 @@ class Watch:
         if self.first is not None and not self._answered:
             moments.append(self._next_nudge)
         now = time.monotonic()
-        if self._busy:
-            moments.append(now + self._slow)
         return min(max(0.0, min(moments) - now), _LONG) * 1000 + 1 if moments else None
 
     def _heard(self, number: int, now: float) -> None:
@@ -238,7 +175,7 @@ class Watch:
                 with self._lock:
                     self._echoes_until = now + _ECHO
                     self._next_nudge = now + _ECHO
-                    self._expiry = now + self._grace
+                    self._expiry = now + self._grace if self._expiry is None else self._expiry
                     self.first = number
             elif number != signal.SIGHUP and (number != self.first or now >= self._echoes_until):
                 if number == signal.SIGINT:
@@ -247,33 +184,16 @@ class Watch:
                 self._end(128 + number, [f"{name_of(number)}{again}: ending at once.{self._left()}"])
         self.news.put(number)
 
-    def _nudge(self, now: float) -> None:
+    def _nudge(self) -> None:
         # A signal that arrives just before the main thread begins to wait for a lock does not wake it, nor does one that the
         # kernel handed to another thread. Its handler would run when the lock is free, which may be never.
         if signal.getsignal(NUDGE) is not signal.SIG_DFL:
             signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
-        self._next_nudge = now + 2 * (now - self._echoes_until + _ECHO)
-
-    def _notice(self, now: float) -> None:
-        work = self._progress.work
-        if not self._busy or work is None or now - work[2] < self._slow:
-            self._next_notice = 0.0
-        elif now >= self._next_notice:
-            self._next_notice = now + (now - work[2])  # after twice the time it took until now
-            self._say("\n".join(self._where(now)))
-
-    def _where(self, now: float) -> list[str]:
-        work = self._progress.work
-        if work is None:
-            return []
-        id, doing, since = work
-        here = show.stack(str(id))
-        head = f"{id} has been {doing} for {show.duration(now - since)}"
-        return [f"{head}. It is here:", here] if here else [f"{head}."]
 
     def _out_of_patience(self, now: float) -> list[str]:
         over = f"The grace period of {self._grace:g} s is over."
-        return [over, *self._where(now), f"Ending at once.{self._left()}"]
+        where = self._progress.where(now)
+        return [over, *([where] if where else []), f"Ending at once.{self._left()}"]
 
     def _left(self) -> str:
         left = [str(id) for id in self._progress.left]
@@ -281,7 +201,7 @@ class Watch:
         return f" Not stopped: {shown}." if left else ""
 
     def _end(self, status: int, words: Sequence[str]) -> None:
-        show.end_at_once(status, self._say, words)
+        show.end_at_once(status, self._say, words, self._leave)
 
 
 def name_of(number: int) -> str:

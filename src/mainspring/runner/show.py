@@ -17,9 +17,13 @@ from mainspring import Component, DeadlineExceeded, DefinitionError, Failure, Ma
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _IMPORTING: Final = ("<frozen importlib", "<frozen runpy", os.path.dirname(importlib.__file__) + os.sep)
 _FRAME: Final = re.compile(r'^\s*File "([^"]*)", line \d+')
-_NOTE_OF_OURS: Final = re.compile(r"In the component .*, handler .*\.")
+_NOTE_OF_OURS: Final = re.compile(r"In the component .*, (handler .*|while it was running)\.")
 
 
+_SHARED: Final = ("mainspring-worker", "mainspring-loop")
+_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep
+_INSTALLED: Final = f"{os.sep}site-packages{os.sep}"
+_LOOPS: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("anyio", "trio", "uvloop"))
 _LAST_WORDS: Final = 1.0  # seconds; a full pipe or a lock that hangs must not keep the process alive
 
 Say = Callable[[str], object]
@@ -50,10 +54,18 @@ def careful(report: Say) -> Say:
     return speak
 
 
-def end_at_once(status: int, say: Say, words: Sequence[str]) -> None:
-    """Say something and end the process, whatever else is going on in it."""
+def end_at_once(status: int, say: Say, words: Sequence[str], before: Callable[[], object] = lambda: None) -> None:
+    """Say something and end the process, whatever else is going on in it.
+
+    Parameters:
+        status: the exit status.
+        say: says it.
+        words: the lines.
+        before: called first, to give back what must not be left as it is.
+    """
 
     def speak() -> None:
+        before()
         say("\n".join(words))
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -128,6 +140,12 @@ def explained(error: BaseException) -> str:
     return short(text.rstrip("\n"))
 
 
+def short_error(error: BaseException, most: int = 120) -> str:
+    """An error in part of a line: its class and its message."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def failures(found: Iterable[Failure], system: System) -> str:
     """Handlers that failed: which, where they were defined, and why."""
     return "\n\n".join(_failure(failure, system) for failure in found)
@@ -135,7 +153,9 @@ def failures(found: Iterable[Failure], system: System) -> str:
 
 def _failure(failure: Failure, system: System) -> str:
     abandoned = isinstance(failure.error, DeadlineExceeded) and failure.error.abandoned
-    head = f"{failure.id} {'was abandoned' if abandoned else 'failed'} in {failure.handler}"
+    crashed = failure.signal == "crash"
+    head = f"{failure.id} {'crashed' if crashed else 'was abandoned' if abandoned else 'failed'}"
+    head += "" if crashed else f" in {failure.handler}"
     node = system[failure.id]
     site = node.site if isinstance(node, Component) else None
     where = short(f", defined at {site}") if site else ""
@@ -145,6 +165,12 @@ def _failure(failure: Failure, system: System) -> str:
 def is_from_user(error: BaseException) -> bool:
     """Whether the user's code was running when an error arose."""
     return not all(_is_hidden(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _is_standard(filename: str) -> bool:
+    """Whether a frame of a thread that only waits may be in such a file."""
+    ours = filename.startswith(_LIBRARY) and _INSTALLED not in filename
+    return ours or filename.startswith("<frozen") or any(name in filename for name in _LOOPS)
 
 
 def _is_hidden(filename: str) -> bool:
@@ -170,20 +196,41 @@ def _without_hidden(text: str) -> str:
 
 
 def stack(name: str) -> str:
-    """Where the handler of the component `name` is now, as far as it is the user's code: the newest call comes last."""
+    """Where the thread of the component `name` is now, if it has one, as far as it is the user's code: the newest call last."""
     frames = sys._current_frames()
-    here = _user_part(frames.get(threading.main_thread().ident or 0))
-    if not here:  # a component with a deadline is called in a thread of its own, which has the component's name
-        for thread in threading.enumerate():
-            if thread.name == name and not here:
-                here = _user_part(frames.get(thread.ident or 0))
-    return short("".join(traceback.StackSummary.from_list(here).format()).rstrip("\n"))
+    for thread in threading.enumerate():
+        if thread.name == name:
+            here = _user_part(frames.get(thread.ident or 0))
+            if here:
+                return _drawn(here)
+    return ""
+
+
+def shared_stacks() -> dict[str, str]:
+    """Where those threads are now in which handlers of several components are called, if it is in the user's code, by name."""
+    frames = sys._current_frames()
+    found: dict[str, str] = {}
+    for thread in threading.enumerate():
+        if thread is threading.main_thread() or thread.name.startswith(_SHARED):
+            here = _user_part(frames.get(thread.ident or 0))
+            if any(not _is_standard(frame.filename) for frame in here):
+                found[thread.name] = _drawn(here)
+    return found
+
+
+def stack_text(text: str) -> str:
+    """A stack that was drawn elsewhere, with the paths of files as here."""
+    return short(_without_hidden(text).rstrip("\n"))
 
 
 def thread_stack(thread: threading.Thread) -> str:
     """Where a thread of the user's is now."""
     frame = sys._current_frames().get(thread.ident or 0)
     return short("".join(traceback.format_stack(frame)).rstrip("\n")) if frame else ""
+
+
+def _drawn(frames: list[traceback.FrameSummary]) -> str:
+    return short("".join(traceback.StackSummary.from_list(frames).format()).rstrip("\n"))
 
 
 def _user_part(frame: FrameType | None) -> list[traceback.FrameSummary]:
