@@ -10,7 +10,7 @@ PathPart = str | int
 def quote(part: PathPart) -> str:
     """One part of a dotted path, in quotation marks where a plain spelling would be read as something else."""
     text = str(part)
-    if text and not any(c in '."\\' or c.isspace() for c in text):
+    if text.isidentifier() or (text and not any(c in '."\\' or c.isspace() for c in text)):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

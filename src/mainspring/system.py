@@ -906,11 +906,15 @@ class Live:
         return self._came_of(ask, run, interruption)
 
     async def _arequest(self, ask: _Ask) -> Report:
-        from ._engine.aio import world_here
+        from ._engine.aio import apart, world_here
+        from ._engine.conduct import MEMBER_OF
 
         host, world = self._hosted(), world_here()
         if host.is_inside:
             raise StateError(_INSIDE.format(f"a{ask.name}"))
+        if ask.name == "stop" and MEMBER_OF.get() is self._store:
+            # A task that a component began, and that may be awaited by the very stop: it must be possible to cancel its waiting.
+            return await apart(world, lambda: self._arequest(ask))
         guard = self._guard
         if guard is not None and ask.name == "stop":
             guard.ask_to_stop()
@@ -1033,8 +1037,8 @@ class Live:
         for ask in asks:
             try:
                 self._request(ask)
-            except StopError as failed:
-                self._crashes += failed.failures
+            except BaseException as error:
+                self._keep_from_crash(error)
 
     async def _adeal(self) -> None:
         assert self._host is not None
@@ -1049,8 +1053,17 @@ class Live:
         for ask in asks:
             try:
                 await self._arequest(ask)
-            except StopError as failed:
-                self._crashes += failed.failures
+            except BaseException as error:
+                self._keep_from_crash(error)
+
+    def _keep_from_crash(self, error: BaseException) -> None:
+        # Nobody asked for this stop, so there is nobody whom its errors could reach but who asks for the crash.
+        if isinstance(error, StopError):
+            self._crashes += error.failures
+        else:
+            import logging
+
+            logging.getLogger("mainspring").error("The stop after a crash was interrupted.", exc_info=error)
 
     def _take_crashes(self) -> list[_Ask]:
         """Mark what broke, tell those who watch, and say what has to be stopped because of it."""

@@ -20,11 +20,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .._core.model import CODE, OWN, STOP, State
 from ..errors import MissingExtra, StateError
-from .conduct import CANCELLED, Call, Conductor, own_phase
+from .conduct import CANCELLED, MEMBER_OF, Call, Conductor, own_phase
 from .handlers import Store, finish_async, unwind, work_async
 from .workers import ELSEWHERE
 
@@ -35,6 +35,8 @@ try:
 except ImportError as error:
     raise MissingExtra("async", "A system with async components, and every verb that is awaited,") from error
 
+
+T = TypeVar("T")
 
 # --- Backends ---------------------------------------------------------------------------------------------------------
 
@@ -119,13 +121,18 @@ class AsyncioWorld:
         self.loop = asyncio.get_running_loop()
         self.clock = _from_one(self.loop.time)
         self._thread = threading.get_ident()
-        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
+        self._tasks: set[object] = set()  # asyncio itself holds tasks only weakly
 
     def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
         """Begin a task that nobody's cancellation reaches."""
-        task = self.loop.create_task(target(), name=name, context=context)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.add(self.loop.create_task(self._held(target), name=name, context=context))
+
+    async def _held(self, target: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # Lets go of the task itself: a callback for when it is done would cost one more turn of the loop for each.
+        try:
+            await target()
+        finally:
+            self._tasks.discard(asyncio.current_task())
 
     def parker(self) -> Parker:
         """Something to wait for."""
@@ -133,7 +140,11 @@ class AsyncioWorld:
 
     def call_soon(self, call: Callable[[], object]) -> None:
         """Have something done in the loop's thread. May be called from any."""
-        self.loop.call_soon_threadsafe(call)
+        try:
+            self.loop.call_soon_threadsafe(call)
+        except RuntimeError:  # it is closed, and everything in it has ended
+            if not self.loop.is_closed():
+                raise
 
     def current_task(self) -> object:
         """The task that is running."""
@@ -180,7 +191,10 @@ class TrioWorld:
 
     def call_soon(self, call: Callable[[], object]) -> None:
         """Have something done in the loop's thread. May be called from any."""
-        self._token.run_sync_soon(call)
+        try:
+            self._token.run_sync_soon(call)
+        except self._trio.RunFinishedError:  # everything in it has ended
+            pass
 
     def current_task(self) -> object:
         """The task that is running."""
@@ -239,6 +253,28 @@ async def shielded(parker: Parker) -> None:
     """Wait, whatever is cancelled around."""
     with CancelScope(shield=True):
         await parker.wait()
+
+
+async def apart(world: World, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in a task of its own, which goes on if the one that waits for it is cancelled."""
+    parker = world.parker()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    async def run() -> None:
+        try:
+            results.append(await call())
+        except BaseException as error:
+            errors.append(error)
+        parker.wake()
+
+    context = copy_context()
+    context.run(MEMBER_OF.set, None)
+    world.spawn(run, "mainspring stop", context)
+    await parker.wait()
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 # --- Tasks ------------------------------------------------------------------------------------------------------------
@@ -363,6 +399,8 @@ class LiveTasks:
         if call is not None and not gone:
             call.done(call, failed, None)
         self._rouse(1)
+        if self.drive is not None:
+            self.drive.go_on()
         if self._closing is not None and not self._carriers:
             self._closing.wake()
 
@@ -441,16 +479,25 @@ class LiveTasks:
             "%s was still running when its event loop ended, and was left without an order.", store.graph.ids[node]
         )
 
-    async def close(self) -> None:
-        """End all carriers, and wait until they have."""
-        if self._carriers:
-            self._closing = self.world.parker()
+    async def close(self) -> BaseException | None:
+        """End all carriers, and wait until they have, whatever is cancelled around.
+
+        Returns:
+            What interrupted the waiting, if anything did.
+        """
+        interruption: BaseException | None = None
+        while self._carriers:
+            self._closing = closing = self.world.parker()
             for parker in self._idle:
                 self._coming += 1
                 parker.wake()
             self._idle.clear()
-            await self._closing.wait()
-            self._closing = None
+            try:
+                await shielded(closing)
+            except BaseException as error:
+                interruption = error
+        self._closing = None
+        return interruption
 
 
 def _log_late() -> None:
@@ -469,7 +516,7 @@ class Home:
     def __init__(self, tasks: LiveTasks, start: Call) -> None:
         self._tasks, self._world = tasks, tasks.world
         self._node, self._start = start.node, start
-        self._calls: deque[Call] = deque([start])
+        self._calls: list[Call] = []  # nearly always empty or one
         self._parker: Parker | None = None
         self._call: Call | None = None  # that is being made
         self._is_dead = False
@@ -479,19 +526,24 @@ class Home:
     def post(self, call: Call) -> None:
         """Have a call made."""
         if self._is_dead:
-            # Its scope was left when it broke; there is nothing to be stopped any more.
-            error = None if call.row.closes else StateError("The component broke, and has no task any more.")
-            if call.row.closes and call.phase.kind == OWN:
-                del self._tasks.homes[self._node]
-            self._world.call_soon(partial(call.done, call, error, None))
+            self._answer_for_the_dead(call)
             return
         self._calls.append(call)
         if self._parker is not None:
             self._parker.wake()
 
+    def _answer_for_the_dead(self, call: Call) -> None:
+        # Its scope was left when it broke; there is nothing to be stopped any more.
+        error = None if call.row.closes else StateError("The component broke, and has no task any more.")
+        if call.row.closes and call.phase.kind == OWN:
+            self._tasks.homes.pop(self._node, None)
+        self._world.call_soon(partial(call.done, call, error, None))
+
     async def _main(self) -> None:
         outcome: BaseException | str | None = CANCELLED
-        self._call = self._calls.popleft()
+        self._call = self._start
+        me = self._world.current_task()
+        self._tasks.calling.add(me)  # all that ever runs in this task is in a handler
         try:
             # What cancels the start is the outer scope; when the start has succeeded all the same, the inner one keeps that
             # away from everything that comes after, and can be cancelled itself.
@@ -499,6 +551,7 @@ class Home:
                 outcome = await self._live(outer, inner)
         except BaseException as error:
             outcome = error
+        self._tasks.calling.discard(me)
         call = self._call
         if call is None:
             return  # it broke, and has told so
@@ -513,7 +566,7 @@ class Home:
         start.scope = outer
         if start.told:
             return CANCELLED
-        await self._made(start)
+        await self._tasks._work(start)
         if outer.cancel_called:
             inner.shield = True
         if start.gone:
@@ -531,12 +584,12 @@ class Home:
                 except BaseException as error:
                     await self._broke(error)
                     return None
-            call = self._call = self._calls.popleft()
+            call = self._call = self._calls.pop(0)
             if call.row.closes and call.phase.kind == OWN:
                 call.scope = inner
                 if call.told:
                     inner.cancel()  # it is left all the same: nobody else will
-                await self._made(call)
+                await self._tasks._work(call)
                 return None
             if await self._other(call):
                 return None
@@ -549,7 +602,7 @@ class Home:
             with CancelScope() as scope:
                 call.scope = scope
                 if not call.told:
-                    result = await self._made(call)
+                    result = await self._tasks._work(call)
                     error = None
         except self._world.cancelled as broken:
             self._finish(call, StateError("The component broke while its handler was running."), None)
@@ -559,14 +612,6 @@ class Home:
             error = found
         self._finish(call, error, result)
         return False
-
-    async def _made(self, call: Call) -> Any:
-        tasks, me = self._tasks, self._world.current_task()
-        tasks.calling.add(me)
-        try:
-            return await tasks._work(call)
-        finally:
-            tasks.calling.discard(me)
 
     def _finish(self, call: Call, error: BaseException | str | None, result: Any) -> None:
         self._call = None
@@ -592,6 +637,8 @@ class Home:
         if self._world.is_ending():
             self._tasks.fell(self._node)
             return
+        while self._calls:  # they came while the scope was being left
+            self._answer_for_the_dead(self._calls.pop(0))
         if found is None or isinstance(found, self._world.cancelled):
             found = StateError("The component's own task was cancelled, and not by Mainspring.")
         self._tasks.crashed(self._node, found)
@@ -700,15 +747,16 @@ class Drive:
 
     def _take_in(self, todo: Callable[[], object]) -> None:
         todo()
-        self._go_on()
+        self.go_on()
 
     def ended(self, call: Call, error: BaseException | str | None, result: Any) -> None:
         """Take notice of what became of a call, and begin what may begin now, right here."""
         self.conductor.ended(call, error, result)
         if not self._tasks._is_carrying:  # a carrier goes on by itself
-            self._go_on()
+            self.go_on()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Begin what may begin now."""
         self._is_done = self.conductor.pump()
         self._look()
 
@@ -772,7 +820,7 @@ class Drive:
     async def _wait(self, seconds: float) -> None:
         conductor = self.conductor
         self._parker = parker = self._world.parker()
-        self._until = conductor.clock() + seconds
+        self._until = conductor.machine.next_moment if seconds else 0.0
         try:
             # After one cancellation we want to hear of no other: what was begun is being cleaned up.
             deadline = anyio.current_time() + seconds if seconds else math.inf

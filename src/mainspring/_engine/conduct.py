@@ -10,7 +10,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -38,6 +38,9 @@ from .workers import Worker, forget_loop
 CANCELLED: Final = "cancelled"  # what became of a call that was cancelled, and left nothing behind
 WORKERS: Final = 8  # for components that ask for a worker of a system that says nothing of workers
 
+# In the contexts of components: the store of the live system that they belong to.
+MEMBER_OF: Final[ContextVar[Store | None]] = ContextVar("mainspring", default=None)
+
 # Lanes that there are in every system; those of groups come after them.
 CALLER: Final = 0
 WORKER: Final = 1
@@ -46,22 +49,20 @@ WORKER: Final = 1
 class Call:
     """One call of a handler that is on its way."""
 
-    __slots__ = (
-        "awaited", "component", "context", "done", "gone", "home", "made", "node", "phase", "place", "row", "scope", "system",
-        "told", "where",
-    )  # fmt: skip
+    # Set on the class, because most calls end without a change to any of these; to set them each time would cost as much as
+    # all the rest of a call.
+    told = False  # whether it is to be cancelled
+    gone = False  # whether it was let go: nobody waits for it any more
+    place: Place | None = None
+    context: Context | None = None
+    made: Any = None  # what an earlier part of the call gave, and is to be awaited
+    home = False  # whether it has to be made in the component's own task
+    scope: Any = None  # with which it can be cancelled
+    where: Any = None  # the worker, or None for a task
 
     def __init__(self, node: int, component: Component[Any], row: Signal, phase: Phase) -> None:
         self.node, self.component, self.row, self.phase = node, component, row, phase
-        self.told = False  # whether it is to be cancelled
-        self.gone = False  # whether it was let go: nobody waits for it any more
-        self.place: Place | None = None
-        self.context: Context | None = None
         self.awaited = Awaited()
-        self.made: Any = None  # what an earlier part of the call gave, and is to be awaited
-        self.home = False  # whether it has to be made in the component's own task
-        self.scope: Any = None  # with which it can be cancelled
-        self.where: Any = None  # the worker, or None for a task
         self.done: Callable[[Call, BaseException | str | None, Any], object] = _nobody
 
     @property
@@ -144,26 +145,41 @@ class Places:
         self.limit = NO_LIMIT if whole is None else whole
         self._room = [1, workers or WORKERS, *by_group.values()]
         self._lane_of_group = {group: n for n, group in enumerate(by_group, 2)}
-        self._lanes: dict[str, Lanes] = {}
+        self._lanes: dict[str, Lanes | None] = {}
 
-    def lanes(self, row: Signal) -> Lanes:
-        """What the calls of one signal take up, by node."""
-        found = self._lanes.get(row.name)
-        if found is None:
-            graph = self._store.graph
+    def lanes(self, row: Signal) -> Lanes | None:
+        """What the calls of one signal take up, by node; `None` where there is room for all."""
+        if row.name not in self._lanes:
+            self._lanes[row.name] = self._find_lanes(row.name)
+        return self._lanes[row.name]
+
+    def _find_lanes(self, signal: str) -> Lanes | None:
+        # Worked out for each component function: there are few of them, and many components.
+        graph, nothing = self._store.graph, ()
+        of_spec: dict[Spec, tuple[int, ...]] = {}
+        of: list[tuple[int, ...]] = []
+        for node in graph.nodes:
+            mine: tuple[int, ...] = nothing
+            if type(node) is Component:
+                spec = node._spec
+                found = of_spec.get(spec)
+                mine = of_spec[spec] = self._lanes_of(spec, signal) if found is None else found
+            of.append(mine)
+        if self._lane_of_group:
             shared: dict[tuple[int, ...], tuple[int, ...]] = {}
-            of: list[tuple[int, ...]] = []
-            for id, node in zip(graph.ids, graph.nodes, strict=True):
-                mine: tuple[int, ...] = ()
-                if type(node) is Component:
-                    spec = node._spec
-                    group = self._lane_of_group.get(id.group)
-                    mine = () if group is None else (group,)
-                    if not is_async_phase(spec, own_phase(spec, row.name), row.name) and not self.in_own_thread(spec):
-                        mine = (WORKER if self.in_worker(spec) else CALLER, *mine)
-                of.append(shared.setdefault(mine, mine))
-            found = self._lanes[row.name] = Lanes(self._room, of)
-        return found
+            for i, id in enumerate(graph.ids):
+                group = self._lane_of_group.get(id.group)
+                if group is not None and type(graph.nodes[i]) is Component:
+                    mine = (*of[i], group)
+                    of[i] = shared.setdefault(mine, mine)
+        elif not any(of_spec.values()):
+            return None
+        return Lanes(self._room, of)
+
+    def _lanes_of(self, spec: Spec, signal: str) -> tuple[int, ...]:
+        if is_async_phase(spec, own_phase(spec, signal), signal) or self.in_own_thread(spec):
+            return ()
+        return (WORKER if self.in_worker(spec) else CALLER,)
 
     def in_own_thread(self, spec: Spec) -> bool:
         """Whether the sync handlers of a component are called in a thread of its own, as far as the definition says so."""
@@ -177,10 +193,15 @@ class Places:
 
 
 def own_phase(spec: Spec, signal: str) -> Phase:
-    """The call of a signal's own handler."""
-    if signal == "start":
-        return Phase(signal, OWN, None if spec.start is ABSENT else spec.start)
-    return Phase(signal, OWN, spec.stop if signal == "stop" else spec.handlers.get(signal))
+    """The call of a signal's own handler; kept with the spec."""
+    key = ("own", signal)
+    phase: Phase | None = spec.cache.get(key)
+    if phase is None:
+        handler = spec.stop if signal == "stop" else spec.handlers.get(signal)
+        if signal == "start":
+            handler = None if spec.start is ABSENT else spec.start
+        phase = spec.cache[key] = Phase(signal, OWN, handler)
+    return phase
 
 
 class Conductor:
@@ -220,6 +241,7 @@ class Conductor:
         self._system, self._results, self._places, self._pool, self._tasks = system, results, places, pool, tasks
         self._post = post
         self._context = forget_loop(copy_context()) if isolated else copy_context()
+        self._context.run(MEMBER_OF.set, store)
         self.pumps_itself = False  # whether carriers pump, and call plain coroutine functions on the way
         self.suspended: tuple[Call, Any, Any] | None = None
         machine.chance = random.random
@@ -303,8 +325,7 @@ class Conductor:
         else:
             call = Call(node, component, row, own_phase(component._spec, row.name))
             call.done, call.context = self.done, context
-            call.place = place = Place({}, {}, {}, {})
-            place.copy(store, node)
+            call.place = store
             store.contexts[node] = context
             self.calls[node] = call
             call.awaited.now = coroutine
@@ -349,11 +370,14 @@ class Conductor:
             return False
         return spec.thread == "own" or node in self.machine.plan.threaded
 
-    def _prepare(self, call: Call) -> Place:
-        # Should the call be given up on, it must find nothing of ours to write to when it ends after all.
+    def _prepare(self, call: Call, *, direct: bool = False) -> Place:
         node = call.node
-        call.place = place = Place({}, {}, {}, {})
-        place.copy(self.store, node)
+        place: Place = self.store
+        if not direct:
+            # Should the call be given up on, it must find nothing of ours to write to when it ends after all.
+            place = Place({}, {}, {}, {})
+            place.copy(self.store, node)
+        call.place = place
         call.context = self.store.contexts.get(node)
         if call.context is None:
             call.context = self.store.contexts[node] = self.store.bases.pop(node, self._context).copy()
@@ -361,7 +385,9 @@ class Conductor:
 
     def _in_task(self, call: Call) -> None:
         assert self._tasks is not None
-        self._prepare(call)
+        machine, node = self.machine, call.node
+        # Without a deadline nobody gives up on it, and in the driver's own thread nobody looks meanwhile.
+        self._prepare(call, direct=self.pumps_itself and node not in machine.deadlines and node not in machine.phases)
         spec = call.component._spec
         call.home = self._tasks.has_home(call.node) or (call.is_start and shape_of(spec).needs_home)
         self._tasks.submit(call)
@@ -391,7 +417,8 @@ class Conductor:
         return work(self.store, call.node, call.component, call.row, call.phase, self._system, place, Guard())
 
     def _answer(self, call: Call, ok: bool, value: Any) -> None:
-        self._post(partial(self._answered, call, None, ok, value))
+        if not call.gone:  # who waits no longer may be gone too
+            self._post(partial(self._answered, call, None, ok, value))
 
     def _answer_of_pool(self, call: Call, worker: Worker, ok: bool, value: Any) -> None:
         self._post(partial(self._answered, call, worker, ok, value))
@@ -444,7 +471,7 @@ class Conductor:
             return
         del self.calls[node]
         if error is None:
-            if call.place is not None:
+            if call.place is not None and call.place is not self.store:
                 self.store.copy(call.place, node)
             if result is not None and not call.row.opens:
                 self._results.setdefault(call.row.name, {})[node] = result

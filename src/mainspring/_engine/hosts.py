@@ -149,10 +149,11 @@ class Host:
         conductor.done = drive.ended
         drive.conductor = conductor
         try:
-            return await drive.run()
+            interruption = await drive.run()
         finally:
-            await tasks.close()
+            late = await tasks.close()
             self._pool.close()
+        return interruption or late
 
     def _conductor(
         self,

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Final
 
@@ -118,6 +119,7 @@ class Pulse:
         # A signal that the kernel hands to this thread would not wake the main thread from what it waits for.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while not self._closed.is_set():
+            next = time.monotonic() + self._every
             if self._is_well(self._every):
                 self._manager.alive()
-            self._closed.wait(self._every)
+            self._closed.wait(max(0.0, next - time.monotonic()))

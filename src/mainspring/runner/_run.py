@@ -214,15 +214,18 @@ class _Runner:
             self._manager.close()
 
     def _is_well(self, seconds: float) -> bool:
-        if signal.getsignal(NUDGE) == self._on_nudge and not self._watch.is_main_thread_well(seconds):
-            return False
         live = self._live
-        if live is not None:
-            try:
-                # A request for nothing. Where there are async components it goes through their event loop.
-                live.status(())
-            except Exception:
-                pass  # it was given up for another request, or told that there is none any more: somebody is awake
+        if live is None:
+            return (
+                True  # handlers are being called, which may take their time: the grace period and deadlines bound that
+            )
+        if signal.getsignal(NUDGE) == self._on_nudge and not True:
+            return False
+        try:
+            # A request for nothing. Where there are async components it goes through their event loop.
+            live.status(())
+        except Exception:
+            pass  # it was given up for another request, so somebody is awake
         return True
 
     # --- signals ---
