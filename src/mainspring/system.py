@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import copy_context
+from contextvars import Context
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
@@ -34,7 +34,7 @@ from ._core.refs import Unreachable
 from ._core.run import ABANDONED, FAILED, Machine, OnFailure
 from ._engine.events import Event, Observer, Observers
 from ._engine.handlers import Store, async_handlers
-from ._engine.interrupt import Guard
+from ._engine.interrupt import Guard, LoopGuard
 from ._engine.sync import drive
 from .errors import (
     CrashError,
@@ -355,7 +355,13 @@ class System:
             80
         """
         live = Live(self, observers)
-        await live.astart(select, on_failure=on_failure)
+        try:
+            await live.astart(select, on_failure=on_failure)
+        except Exception:
+            raise
+        except BaseException:
+            await live._astop_at_last()
+            raise
         return live
 
     def started(
@@ -428,7 +434,13 @@ class Started:
         if self._live is not None:
             raise StateError("This context manager was entered before. Call started() for each async with statement.")
         live = self._live = Live(self._system, self._observers)
-        await live.astart(self._select, on_failure=self._on_failure)
+        try:
+            await live.astart(self._select, on_failure=self._on_failure)
+        except Exception:
+            raise
+        except BaseException:
+            await live._astop_at_last()
+            raise
         self._body = Body()
         live._on_crash = self._body.cancel
         return live
@@ -444,6 +456,9 @@ class Started:
             if error is None or is_ours or isinstance(error, Exception):
                 raise
             error.add_note(f"Afterwards: {failed}")
+        except BaseException:
+            await self._live._astop_at_last()
+            raise
         if error is None or is_ours or isinstance(error, Exception):
             self._live._raise_crashes()
         return is_ours
@@ -675,6 +690,11 @@ class Live:
     async def astop(self, select: Selection = None) -> Report:
         """As `stop`, awaited. A cancellation comes out of it when everything is stopped, not before."""
         return await self._arequest(self._to_stop(select))
+
+    async def _astop_at_last(self) -> None:
+        # After a Ctrl-C right before a stop began, or right after a start was done. Otherwise it finds nothing to do.
+        if 1 in self._store.held:
+            await self.astop()
 
     def _to_stop(self, select: Selection) -> _Ask:
         return _Ask("stop", lambda: [self._plan(STOP, select)], StopError)
@@ -918,38 +938,44 @@ class Live:
         guard = self._guard
         if guard is not None and ask.name == "stop":
             guard.ask_to_stop()
-        interruption = await self._turn(world, insists=ask.name == "stop")
-        try:
-            world = host.enter(ask.name)
-            self._owner, self._guard, self._is_awaited = get_ident(), Guard(), True
-            run = self._prepare(ask)
-            interruption = await host.arun(world, run.machine, self._guard, run.results, interruption)
-            self._keep_report(ask.name, run, world.clock)
-        finally:
-            self._owner = self._guard = None
-            self._is_awaited = False
-            self._lock.release()
-            self._settled()
-        return self._came_of(ask, run, interruption)
+        # From here on a Ctrl-C is kept back until it can be acted on without a loss.
+        with LoopGuard() as guard:
+            interruption = await self._turn(world, guard, insists=ask.name == "stop")
+            try:
+                world = host.enter(ask.name)
+                self._owner, self._guard, self._is_awaited = get_ident(), guard, True
+                run = self._prepare(ask)
+                interruption = await host.arun(world, run.machine, guard, run.results, interruption)
+                self._keep_report(ask.name, run, world.clock)
+            finally:
+                self._owner = self._guard = None
+                self._is_awaited = False
+                self._lock.release()
+                self._settled()
+            return self._came_of(ask, run, interruption or guard.take())
 
-    async def _turn(self, world: World, *, insists: bool) -> BaseException | None:
+    async def _turn(self, world: World, guard: Guard, *, insists: bool) -> BaseException | None:
         """Wait for one's turn without holding up the event loop; a stop is not kept from it by a cancellation."""
         from ._engine.aio import shielded
 
         interruption: BaseException | None = None
         while not self._lock.acquire(blocking=False):
             parker = world.parker()
-            wake = partial(world.call_soon, parker.wake)
+            wake = guard.wake = partial(world.call_soon, parker.wake)
             self._waiting.append(wake)
             try:
                 if self._lock.acquire(blocking=False):
                     break
                 await (shielded(parker) if interruption else parker.wait())
+                kept = guard.take()
+                if kept is not None:
+                    raise kept
             except BaseException as error:
                 if not insists:
                     raise
                 interruption = error
             finally:
+                guard.wake = None
                 if wake in self._waiting:
                     self._waiting.remove(wake)
         return interruption
@@ -1024,7 +1050,8 @@ class Live:
     def _deal_with_crashes(self) -> None:
         world = None if self._host is None else self._host.foreign
         if world is not None:
-            world.call_soon(partial(world.spawn, self._adeal, "mainspring crash", copy_context()))
+            # In no context of a component's, or the stop would seem to be asked for by one of them.
+            world.call_soon(partial(world.spawn, self._adeal, "mainspring crash", Context()))
         else:
             import threading
 
@@ -1044,7 +1071,7 @@ class Live:
         assert self._host is not None
         from ._engine.aio import world_here
 
-        await self._turn(world_here(), insists=True)
+        await self._turn(world_here(), Guard(), insists=True)
         try:
             asks = self._take_crashes()
         finally:
@@ -1120,6 +1147,7 @@ class Live:
                 interruption.add_note("The start was given up, and what it had started was stopped again.")
             raise interruption
         leaves = [failure.error for failure in failures if isinstance(failure.error, Exception)]
+        leaves = leaves or [_leaf(failure.error) for failure in failures]
         if machine.interrupted and not leaves:
             leaves = [Interrupted(f"The {name} was given up because a stop was asked for.")]
         if kind is None:

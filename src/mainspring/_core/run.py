@@ -231,8 +231,7 @@ class Machine:
                     self._arm(node, now)
                 return node
             if flight:
-                if self._tick == NO_LIMIT:
-                    self._tick_at(now + SLOW)
+                self.keep_time(now)
                 return WAIT
             if not self._next_stage():
                 return DONE
@@ -290,6 +289,7 @@ class Machine:
         if self._halting:
             for node in list(self._asleep):
                 del self._asleep[node]
+                self.attempts[node] -= 1  # the next one is not made
                 self.left_off.append(node)
                 self.cancelled(node, now)
             return
@@ -477,7 +477,8 @@ class Machine:
 
         A start that is under way is given up, unless it is to `keep` what it has.
         """
-        self.failures.append(Failed(node, "crash", "crash", error))
+        if not keep:
+            self.failures.append(Failed(node, "crash", "crash", error))
         if self.watch:
             self.changes.append(Change(node, self.states[node], FAILED, now, "crash", error))
         self.states[node] = FAILED
@@ -542,6 +543,11 @@ class Machine:
     def due(self, node: int) -> float | None:
         """The moment at which a call in flight is overdue."""
         return self._due.get(node)
+
+    def keep_time(self, now: float) -> None:
+        """Look to the time although `begin` has not said `WAIT`: calls are in flight, and something else is begun elsewhere."""
+        if self._tick == NO_LIMIT:
+            self._tick_at(now + SLOW)
 
     @property
     def has_ready(self) -> bool:

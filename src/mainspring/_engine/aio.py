@@ -122,17 +122,20 @@ class AsyncioWorld:
         self.clock = _from_one(self.loop.time)
         self._thread = threading.get_ident()
         self._tasks: set[object] = set()  # asyncio itself holds tasks only weakly
+        self._is_ending = False
 
     def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
         """Begin a task that nobody's cancellation reaches."""
-        self._tasks.add(self.loop.create_task(self._held(target), name=name, context=context))
+        mine: list[object] = []
+        mine.append(self.loop.create_task(self._held(target, mine), name=name, context=context))
+        self._tasks.update(mine)
 
-    async def _held(self, target: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _held(self, target: Callable[[], Coroutine[Any, Any, None]], mine: list[object]) -> None:
         # Lets go of the task itself: a callback for when it is done would cost one more turn of the loop for each.
         try:
             await target()
         finally:
-            self._tasks.discard(asyncio.current_task())
+            self._tasks.difference_update(mine)
 
     def parker(self) -> Parker:
         """Something to wait for."""
@@ -151,8 +154,9 @@ class AsyncioWorld:
         return asyncio.current_task()
 
     def is_ending(self) -> bool:
-        """Whether the loop is over, which one of asyncio does not tell."""
-        return False
+        """Whether the loop is over, and ends whatever task there still is, this one too."""
+        self._is_ending = self._is_ending or all(task.cancelling() for task in asyncio.all_tasks())
+        return self._is_ending
 
     def is_running_here(self) -> bool:
         """Whether this thread is inside the loop."""
@@ -380,10 +384,7 @@ class LiveTasks:
                     elif self._closing is not None:
                         break
                     else:
-                        parker = self.world.parker()
-                        self._idle.append(parker)
-                        await parker.wait()
-                        self._coming -= 1
+                        await self._rest()
                         continue
                     self._rouse(2)  # twice as many each time, so that a thousand have begun after ten turns of the loop
                     await self._perform(call, scope, rest)
@@ -403,6 +404,17 @@ class LiveTasks:
             self.drive.go_on()
         if self._closing is not None and not self._carriers:
             self._closing.wake()
+
+    async def _rest(self) -> None:
+        parker = self.world.parker()
+        self._idle.append(parker)
+        try:
+            await parker.wait()
+        finally:
+            if parker in self._idle:  # not roused, but cancelled together with the loop
+                self._idle.remove(parker)
+            else:
+                self._coming -= 1
 
     def _pump(self, drive: Drive) -> tuple[Call, Any, Any] | None:
         self._is_carrying = True
@@ -453,7 +465,8 @@ class LiveTasks:
         """Stop what a start made that had been given up on."""
         try:
             if error is None:
-                await in_context(call.context, self.stop_now(call))
+                with CancelScope(shield=True):
+                    await in_context(call.context, self.stop_now(call))
         except Exception:
             _log_late()
 
@@ -467,14 +480,19 @@ class LiveTasks:
             stop.awaited = call.awaited
             await self._work(stop)
 
-    def fell(self, node: int) -> None:
-        """Take notice that a component's task ended together with the event loop, with nobody to stop the component."""
+    def fell(self, node: int, *, alone: bool) -> None:
+        """Take notice that a component's task ended together with the event loop.
+
+        Parameters:
+            alone: whether nobody is about to stop it.
+        """
         import logging
 
         store = self.store
-        store.states[node], store.held[node] = CODE[State.STOPPED], 0
-        store.clear(node)
-        self.homes.pop(node, None)
+        if alone:
+            store.states[node], store.held[node] = CODE[State.STOPPED], 0
+            store.clear(node)
+            self.homes.pop(node, None)
         logging.getLogger("mainspring").warning(
             "%s was still running when its event loop ended, and was left without an order.", store.graph.ids[node]
         )
@@ -567,6 +585,7 @@ class Home:
         if start.told:
             return CANCELLED
         await self._tasks._work(start)
+        start.scope = None  # what is asked of it now comes too late
         if outer.cancel_called:
             inner.shield = True
         if start.gone:
@@ -610,6 +629,7 @@ class Home:
             return True
         except BaseException as found:
             error = found
+        call.scope = None
         self._finish(call, error, result)
         return False
 
@@ -634,11 +654,13 @@ class Home:
             except BaseException as raised:
                 found = raised
         self._is_dead = True
-        if self._world.is_ending():
-            self._tasks.fell(self._node)
-            return
+        is_over = self._world.is_ending()
+        if is_over:
+            self._tasks.fell(self._node, alone=not self._calls)
         while self._calls:  # they came while the scope was being left
             self._answer_for_the_dead(self._calls.pop(0))
+        if is_over:
+            return
         if found is None or isinstance(found, self._world.cancelled):
             found = StateError("The component's own task was cancelled, and not by Mainspring.")
         self._tasks.crashed(self._node, found)
@@ -877,9 +899,22 @@ class OwnLoop:
 
     def __init__(self, name: str) -> None:
         self._ready: queue.SimpleQueue[World] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name=name, daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
         self.world = self._ready.get()
+
+    def _serve(self) -> None:
+        # As asyncio.run, but it does not wait for threads of the loop's executor: those could hang for ever.
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(self._main())
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left, timeout=1.0)) if left else None
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
 
     async def _main(self) -> None:
         world = AsyncioWorld()

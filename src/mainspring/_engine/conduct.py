@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from .._core.model import ABSENT, OWN, PRE, STATES, Component, Phase, Signal, Spec
 from .._core.run import DONE, NO_LIMIT, Lanes, Machine
+from .._text import duration
 from ..errors import DeadlineExceeded
 from .events import Event, Observers
 from .handlers import (
@@ -330,6 +331,7 @@ class Conductor:
             self.calls[node] = call
             call.awaited.now = coroutine
             self.suspended = (call, coroutine, asked)
+            machine.keep_time(self.clock())
             return False
         if self.guard.attention or machine.to_cancel:
             self._look_around()
@@ -497,6 +499,8 @@ class Conductor:
     def _failed(self, node: int, error: BaseException) -> None:
         machine = self.machine
         machine.failed(node, error, self.clock())
+        if machine.row.opens:
+            self.store.contexts.pop(node, None)  # another attempt begins in a context of its own
         self._forget(node)
         if not isinstance(error, Exception):
             self.interruption = self.interruption or error
@@ -594,6 +598,9 @@ class Conductor:
         if call.where is None:
             assert self._tasks is not None
             self._tasks.let_go(call)
+            worker = self.store.workers.pop(node, None)
+            if worker is not None:
+                worker.give_up(None)
         elif place is not None:
             self.store.workers.pop(node, None)
             stop = partial(end, self.store, node, call.component, self._system, place, Guard())
@@ -614,7 +621,7 @@ class Conductor:
             import logging
 
             logging.getLogger("mainspring").warning(
-                "%s has been in its %s handler for %.1f s. It hangs here:\n%s", id, call.phase.name, took, stack
+                "%s has been in its %s handler for %s. It hangs here:\n%s", id, call.phase.name, duration(took), stack
             )
 
 

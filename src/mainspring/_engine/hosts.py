@@ -148,12 +148,17 @@ class Host:
         conductor.interruption = interruption
         conductor.done = drive.ended
         drive.conductor = conductor
-        try:
-            interruption = await drive.run()
-        finally:
-            late = await tasks.close()
-            self._pool.close()
-        return interruption or late
+        while True:
+            try:
+                interruption = await drive.run()
+            finally:
+                late = await tasks.close()
+                self._pool.close()
+            late = late or guard.take()
+            if late is None or machine.interrupted:
+                return interruption or late
+            # It came when all had been done, and before anybody could know: a start is taken back all the same.
+            conductor.interrupt(late)
 
     def _conductor(
         self,

@@ -16,7 +16,7 @@ from _signal import SIGINT, default_int_handler, getsignal, signal  # type: igno
 from collections.abc import Callable
 from time import monotonic
 from types import CodeType, FrameType, TracebackType
-from typing import Final
+from typing import Any, ClassVar, Final
 
 _OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_engine", "system"))
 
@@ -98,6 +98,51 @@ class Guard:
         return pending
 
 
+class LoopGuard(Guard):
+    """Around one request that is carried out in an event loop, whose thread does other things meanwhile."""
+
+    __slots__ = ()
+
+    active: ClassVar[list[LoopGuard]] = []
+    instead: ClassVar[Any] = None  # the handler of SIGINT that there was
+
+    def __enter__(self) -> LoopGuard:
+        import threading
+
+        if threading.current_thread() is threading.main_thread():
+            self._mine = True
+            LoopGuard.active.append(self)
+            before = getsignal(SIGINT)
+            if callable(before) and before is not _on_sigint_in_loop:
+                # First remember it, then take its place: asyncio's own cancels the main task, trio's raises where it may.
+                LoopGuard.instead = before
+                signal(SIGINT, _on_sigint_in_loop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._mine:
+            LoopGuard.active.remove(self)
+            if not LoopGuard.active and getsignal(SIGINT) is _on_sigint_in_loop:
+                signal(SIGINT, LoopGuard.instead)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith(_OURS)
+
+
+def _on_sigint_in_loop(number: int, frame: FrameType | None) -> None:
+    try:
+        LoopGuard.instead(number, frame)
+    except KeyboardInterrupt as error:
+        guard = LoopGuard.active[-1] if LoopGuard.active else None
+        if guard is None or (not _is_ours(frame) and (guard.calling or guard.kept_at)):
+            raise  # into a component's handler; or it is insisted on
+        guard.kept_at = monotonic()
+        guard.keep(error)
+
+
 def interrupt(error: BaseException, frame: FrameType | None = None) -> bool:
     """Interrupt the request that runs in the main thread, if one does; for use in a signal handler.
 
@@ -115,11 +160,11 @@ def interrupt(error: BaseException, frame: FrameType | None = None) -> bool:
         >>> interrupt(KeyboardInterrupt())
         False
     """
-    guard = Guard.current
+    guard = Guard.current or (LoopGuard.active[-1] if LoopGuard.active else None)
     if guard is None:
         return False
     frame = frame or sys._getframe(1)
-    ours = str(frame.f_globals.get("__name__", "")).startswith(_OURS) and frame.f_code is not guard.waiting
+    ours = _is_ours(frame) and frame.f_code is not guard.waiting
     if guard.calling and (not ours or guard.is_insisted_on()):
         raise error
     guard.keep(error)

@@ -54,6 +54,7 @@ class Worker:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Answer] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._given_up: Callable[[], Any] | None = None
+        self._is_over = False
         context = forget_loop(contextvars.copy_context() if context is None else context)
         # A daemon, because a thread that was given up on must not keep the process from ending.
         self._thread = threading.Thread(target=context.run, args=(self._serve,), name=name, daemon=True)
@@ -90,7 +91,7 @@ class Worker:
     def give_up(self, afterwards: Callable[[], Any] | None) -> None:
         """Let go of the call that hangs; should it end after all, `afterwards` is called in its thread."""
         with self._lock:
-            self._given_up = afterwards
+            self._given_up, self._is_over = afterwards, True
         self._calls.put(None)
 
     @property
@@ -107,6 +108,9 @@ class Worker:
     def _serve(self) -> None:
         while (item := self._calls.get()) is not None:
             call, answer = item
+            with self._lock:
+                if self._is_over:
+                    break  # it was given up on before it had begun
             ok, value = True, None
             try:
                 value = call()

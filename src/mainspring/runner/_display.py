@@ -96,9 +96,7 @@ class Display:
         elif event.signal == "crash":
             pass  # there is more to say than a line
         elif said:
-            took = (
-                "" if event.took is None else f" {'in' if event.error is None else 'after'} {show.duration(event.took)}"
-            )
+            took = "" if event.took is None else f" {show.preposition(said)} {show.duration(event.took)}"
             tried = f", at attempt {event.attempt}" if event.attempt > 1 and event.new is State.RUNNING else ""
             self.report(f"  {event.id!s:<{self.progress.width}}  {said}{took}{tried}")
 
@@ -139,7 +137,14 @@ class Display:
                     return
                 doing = self.doing
             if doing:
-                self.tick(doing, time.monotonic())
+                try:
+                    self.tick(doing, time.monotonic())
+                except Exception:
+                    import logging
+
+                    self.leave()
+                    logging.getLogger("mainspring").exception("Nothing more is said of what takes long.")
+                    return
 
     def _patience(self, now: float) -> float:
         moments = [self._next_still]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import socket
 
 _VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _PATIENCE: Final = 1.0  # seconds; a manager that does not read must not hold us up
@@ -31,6 +33,8 @@ class Manager:
         self._socket: socket.socket | None = None
         self._status = ""
         if self._address is not None:
+            import socket
+
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.settimeout(_PATIENCE)
 

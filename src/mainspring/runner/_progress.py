@@ -215,7 +215,7 @@ def _came_to(event: Event) -> str:
         return ""
     if event.signal == "crash":
         return "crashed"
-    if is_asked(event.error):
+    if is_asked(event.error) or (event.old is State.STARTING and event.new is State.STOPPED):
         return "given up"
     if event.new is State.ABANDONED:
         return "abandoned"

@@ -78,9 +78,9 @@ def run(
         observers: are told every change of state, as in `System.start`.
         report: gets what there is to say, in pieces of one or several lines; by default they go to standard error. It is called
             in several threads.
-        progress: how it is said what goes on: "tree" draws a live tree while components start and stop, for which it needs the
-            extra `rich`, and a terminal as standard error; "lines" says it in lines of text; "json" in lines of JSON. "auto"
-            takes the tree where it can be drawn and nothing else gets the report, else the lines.
+        progress: how it is said what goes on: "lines" says it in lines of text, "json" in lines of JSON. "tree" draws a live tree
+            while components start and stop; it needs the extra `rich`, and is lines where standard error is no terminal or a
+            `report` is given. "auto" is the tree where there is rich, and lines where not.
 
     Returns:
         The exit status: 0 stopped when asked to; 1 the start failed; 2 the definition has problems; 3 something failed in
@@ -168,12 +168,10 @@ class _Runner:
         self._watch = Watch(self._progress, self._last_words, grace, lambda: self._display.leave())
         self._display = display(self._progress, self._in_turn, slow, self._manager, self._watch.left)
         calls = self._progress.calls
-        calls.stopping, calls.crash, calls.change, calls.gone = (
-            self._on_stopping,
-            self._on_crash,
-            self._display.change,
-            self._on_gone,
-        )
+        calls.change = self._display.change
+        calls.stopping = self._on_stopping
+        calls.crash = self._on_crash
+        calls.gone = self._on_gone
 
     def _in_turn(self, text: str) -> None:
         if self._asked is not None:
@@ -219,7 +217,7 @@ class _Runner:
             return (
                 True  # handlers are being called, which may take their time: the grace period and deadlines bound that
             )
-        if signal.getsignal(NUDGE) == self._on_nudge and not True:
+        if signal.getsignal(NUDGE) == self._on_nudge and not self._watch.is_main_thread_well(seconds):
             return False
         try:
             # A request for nothing. Where there are async components it goes through their event loop.

@@ -93,7 +93,7 @@ class Region:
         return f"\x1b7\x1b[r\x1b[{max(1, first)};1H\x1b[0m\x1b[J\x1b8"
 
     def _write(self, text: str) -> None:
-        data = text.encode("utf-8", "replace")
+        data = text.encode(sys.stderr.encoding or "utf-8", "replace")
         try:
             while data:
                 data = data[os.write(self._fd, data) :]
@@ -211,7 +211,7 @@ class Tree(Display):
         from rich.tree import Tree as RichTree
 
         tree = RichTree("", hide_root=True, guide_style="dim")
-        width = max(map(len, (id.name for id in rows)))
+        width = max((len(id.name) for id in rows), default=0)
         branches: dict[str, Any] = {}
         for id in rows:
             branch = branches.get(id.group)
@@ -235,10 +235,11 @@ class Tree(Display):
             if self.doing is None or self.progress.closing:
                 return "not started", ""
             return "waits", f" for {', '.join(waits)}" if waits else ""
-        took = "" if row.took is None else f" {'in' if row.error is None else 'after'} {show.duration(row.took)}"
-        why = "" if row.error is None or row.said == "given up" else f": {show.short_error(row.error)}"
+        said = row.said or str(row.state)
+        took = "" if row.took is None else f" {show.preposition(said)} {show.duration(row.took)}"
+        why = "" if row.error is None or said == "given up" else f": {show.short_error(row.error)}"
         tried = f", at attempt {row.attempt}" if row.attempt > 1 and row.state is State.RUNNING else ""
-        return row.said or str(row.state), took + tried + why
+        return said, took + tried + why
 
     def _only_some(self, rows: dict[Id, Row], work: dict[Id, Work], now: float, room: int) -> list[Any]:
         failed = [id for id, row in rows.items() if row.state in (State.FAILED, State.ABANDONED)]

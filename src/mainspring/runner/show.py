@@ -97,6 +97,11 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}{'s' * (number != 1)}"
 
 
+def preposition(said: str) -> str:
+    """`up in 3 s`, but `failed after 3 s`."""
+    return "in" if said in ("up", "stopped", "suspended", "resumed") else "after"
+
+
 def indented(text: str, by: str = "  ") -> str:
     """Every line of a text that is not empty, moved to the right."""
     return "\n".join(by + line if line else line for line in text.split("\n"))
