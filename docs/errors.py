@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
 import threading
@@ -447,11 +448,16 @@ def run(example: Example) -> Outcome:
     before = set(threading.enumerate())
     raised: BaseException | None = None
     hidden = _hidden(*example.without) if example.without else nullcontext()
+    log = logging.getLogger("mainspring")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # what hangs on purpose is spoken of there
     try:
         with hidden:
             exec(code, vars(module))
     except Exception as error:
         raised = error
+    finally:
+        log.setLevel(level)
     for value in vars(module).values():
         if isinstance(value, threading.Event):
             value.set()  # so that what hangs on purpose does not hang for ever

@@ -356,7 +356,7 @@ def test_late_stop_of_a_late_start_that_fails_is_logged(gate: Gate, caplog: pyte
     with pytest.raises(StartError):
         System({"a": {"b": Component(gate, stop, deadlines={"start": SHORT})}}).start()
     gate.opened.set()
-    wait_for(lambda: bool(caplog.records))
+    wait_for(lambda: "late stop" in caplog.text)
     assert "late stop" in caplog.text
 
 
@@ -598,8 +598,18 @@ def test_observers_are_told_of_an_abandoned_component(gate: Gate) -> None:
     events: list[Event] = []
     with pytest.raises(StartError):
         System({"a": {"b": Component(gate, deadlines=SHORT)}}).start(observers=[events.append])
-    assert [str(event.new) for event in events] == ["starting", "abandoned"]
+    assert [str(event.new) for event in events] == ["starting", "starting", "abandoned"]
     assert isinstance(events[-1].error, DeadlineExceeded)
+
+
+def test_a_slow_handler_is_spoken_of_before_its_deadline(gate: Gate) -> None:
+    """After half of its deadline observers are told where a handler hangs, while it is still under way."""
+    events: list[Event] = []
+    with pytest.raises(StartError):
+        System({"a": {"b": Component(gate, deadlines=SHORT)}}).start(observers=[events.append])
+    slow = events[1]
+    assert (slow.old, slow.new, slow.error) == ("starting", "starting", None)
+    assert "self.opened.wait" in (slow.stack or "")
 
 
 def test_process_ends_though_a_handler_hangs() -> None:

@@ -176,8 +176,8 @@ class Report(Mapping[Id, Outcome]):
             if outcome.attempts > 1:
                 times += f", {outcome.attempts} attempts"
             row = [f"  {id}", str(outcome.state), times or outcome.skipped or ""]
-            if bars and outcome.called:
-                row.append(_bar(outcome, self.total, "█" if id in critical else "▒"))
+            if bars:
+                row.append(_bar(outcome, self.total, "█" if id in critical else "▒") if outcome.called else "")
             rows.append(row)
         lines = [f"{self.request}: {_text.duration(self.total)}", *_text.table(rows).splitlines()]
         if bars:

@@ -436,13 +436,13 @@ class Started:
         live = self._live = Live(self._system, self._observers)
         try:
             await live.astart(self._select, on_failure=self._on_failure)
+            self._body = Body()
+            live._on_crash = self._body.cancel
         except Exception:
             raise
         except BaseException:
             await live._astop_at_last()
             raise
-        self._body = Body()
-        live._on_crash = self._body.cancel
         return live
 
     async def __aexit__(
@@ -1040,19 +1040,23 @@ class Live:
 
     def _crashed(self, node: int, error: BaseException) -> None:
         """Take notice, in whatever thread, that a component broke by itself."""
+        component, id = self._store.graph.nodes[node], self._store.graph.ids[node]
+        assert isinstance(component, Component)
+        if self._store.held[node]:
+            _note(error, f"In the component {id}, while it was running.")
+            if component.on_crash != "keep":
+                self._crashes.append(Failure(id, "crash", "crash", error))
         self._pending.append((node, error))
-        guard, component = self._guard, self._store.graph.nodes[node]
-        if guard is not None and isinstance(component, Component):
+        guard = self._guard
+        if guard is not None:
             guard.tell_of_crash(node, error, component.on_crash == "keep")
         else:
             self._deal_with_crashes()
 
     def _deal_with_crashes(self) -> None:
-        world = None if self._host is None else self._host.foreign
-        if world is not None:
-            # In no context of a component's, or the stop would seem to be asked for by one of them.
-            world.call_soon(partial(world.spawn, self._adeal, "mainspring crash", Context()))
-        else:
+        world = None if self._host is None else self._host.callers_loop
+        # In no context of a component's, or the stop would seem to be asked for by one of them.
+        if world is None or not world.call_soon(partial(world.spawn, self._adeal, "mainspring crash", Context())):
             import threading
 
             threading.Thread(target=self._deal, name="mainspring-crash", daemon=True).start()
@@ -1103,9 +1107,6 @@ class Live:
             id, state = graph.ids[node], STATES[store.states[node]]
             if not store.held[node]:
                 continue  # it has been stopped since
-            if component.on_crash != "keep":
-                self._crashes.append(Failure(id, "crash", "crash", error))
-            _note(error, f"In the component {id}, while it was running.")
             if state is not State.FAILED:
                 store.states[node] = FAILED
                 self._observers.pass_on(Event(id, "crash", state, State.FAILED, None, error), Guard())

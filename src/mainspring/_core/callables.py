@@ -75,7 +75,18 @@ class Context:
         'a.b with 3'
     """
 
-    __slots__ = ("_crash", "_ready", "config", "handler", "id", "instance", "signal", "stopping", "system")
+    __slots__ = (
+        "_crash",
+        "_on_give_up",
+        "_ready",
+        "config",
+        "handler",
+        "id",
+        "instance",
+        "signal",
+        "stopping",
+        "system",
+    )
 
     here: ClassVar[Context]
 
@@ -93,6 +104,7 @@ class Context:
         self.config, self.instance, self.system = config, instance, system
         self._crash = crash
         self._ready: Callable[[Any], None] | None = None
+        self._on_give_up: Callable[[Callable[[], object]], object] | None = None
         # Typed as what it is in a background component: elsewhere nobody asks for it.
         self.stopping: Stopping = None  # type: ignore[assignment]
 

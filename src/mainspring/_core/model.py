@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Type
 from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
 from . import refs
-from .callables import Context, Handler, Id, Parameters, doc_of, is_generator
+from .callables import Context, Handler, Id, Parameters, doc_of, is_async, is_generator
 from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, name_of
 
 if TYPE_CHECKING:
@@ -391,6 +391,11 @@ class Spec:
         elif self.thread not in (None, "caller", "worker", "own"):
             what = f"thread is {self.thread!r}"
             hint = 'Give "caller", "worker" (any of the system\'s workers) or "own" (always one and the same), or leave it away.'
+        elif self.thread == "caller" and self.deadlines is not None and not self.is_async:
+            what = 'it has a deadline and thread="caller", in which nothing could be given up on'
+            hint = (
+                "Leave one of them away: with a deadline, sync handlers are called in a thread of the component's own."
+            )
         elif self.on_crash not in ("stop", "dependents", "keep"):
             what = f"on_crash is {self.on_crash!r}"
             hint = 'Give "stop" (the whole system is stopped), "dependents" (what needs the component is), or "keep".'
@@ -414,6 +419,11 @@ class Spec:
             for signal, by_name in table.items():
                 for name, handler in by_name.items():
                     yield f"{slot}.{signal}.{name}", handler
+
+    @property
+    def is_async(self) -> bool:
+        """Whether what starts the component looks async."""
+        return (self.scope is not None or callable(self.start)) and is_async(self.target)
 
     @property
     def is_value(self) -> bool:
@@ -492,6 +502,8 @@ def _nothing() -> None:
 def _comparable(value: Any) -> Any:
     if isinstance(value, Constructed):
         return ("constructed", value.__wrapped__)
+    if isinstance(value, Retry):
+        return value._key()
     if isinstance(value, Mapping):
         return {k: _comparable(v) for k, v in value.items()}
     return value

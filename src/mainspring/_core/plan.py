@@ -109,7 +109,8 @@ class Plan(Sequence[Step]):
         if deadlines is not None:
             general = deadline_of(deadlines, signal)
             for i, node in enumerate(graph.nodes):
-                if type(node) is Component:
+                # What is to be called in the caller's thread, come what may, cannot be given up on.
+                if type(node) is Component and (node._spec.thread != "caller" or node._spec.is_async):
                     self.threaded.add(i)
                     if general is not None:
                         self.deadlines[i] = general

@@ -243,7 +243,8 @@ class Machine:
         while ready:
             node = heappop(ready) * sign
             mine = lanes.of[node]
-            if not self._applies[self.states[node]] or (self._picky and not self.plan.takes_part(node)):
+            passes = not self._applies[self.states[node]] or (self._closes and not self.held[node])
+            if passes or (self._picky and not self.plan.takes_part(node)):
                 return node  # to be passed over, which needs no room
             full = next((lane for lane in mine if taken[lane] >= lanes.room[lane]), -1)
             if full < 0:
@@ -477,6 +478,10 @@ class Machine:
 
         A start that is under way is given up, unless it is to `keep` what it has.
         """
+        if keep and self.row.opens:
+            # What needs it and is not up cannot be started any more, which is no success of the start.
+            members = set(self.plan.members)
+            keep = not any(j in members and not self.held[j] for j in self.plan.graph.needed_by[node])
         if not keep:
             self.failures.append(Failed(node, "crash", "crash", error))
         if self.watch:
@@ -526,7 +531,7 @@ class Machine:
         if now >= self._tick:
             self._tick = now + SLOW
             for node in self.flight:
-                if node not in self._noticed and node not in self._asleep:
+                if node not in self._noticed and node not in self._asleep and node not in self._continuing:
                     until = self.began[node] + min(SLOW, self.deadlines.get(node, NO_LIMIT) / 2)
                     if until <= now:
                         self._noticed.add(node)

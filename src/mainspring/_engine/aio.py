@@ -67,8 +67,8 @@ class World(Protocol):
         """Something to wait for."""
         ...
 
-    def call_soon(self, call: Callable[[], object]) -> None:
-        """Have something done in the loop's thread. May be called from any."""
+    def call_soon(self, call: Callable[[], object]) -> bool:
+        """Have something done in the loop's thread, if it is not over. May be called from any."""
         ...
 
     def clock(self) -> float:
@@ -141,13 +141,15 @@ class AsyncioWorld:
         """Something to wait for."""
         return _Future(self.loop)
 
-    def call_soon(self, call: Callable[[], object]) -> None:
-        """Have something done in the loop's thread. May be called from any."""
+    def call_soon(self, call: Callable[[], object]) -> bool:
+        """Have something done in the loop's thread, if it is not over. May be called from any."""
         try:
             self.loop.call_soon_threadsafe(call)
         except RuntimeError:  # it is closed, and everything in it has ended
             if not self.loop.is_closed():
                 raise
+            return False
+        return True
 
     def current_task(self) -> object:
         """The task that is running."""
@@ -187,18 +189,23 @@ class TrioWorld:
 
     def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
         """Begin a task that nobody's cancellation reaches."""
-        self._trio.lowlevel.spawn_system_task(target, name=name, context=context)
+        try:
+            self._trio.lowlevel.spawn_system_task(target, name=name, context=context)
+        except RuntimeError as error:
+            if "closed" not in str(error):
+                raise  # else the run has come to its end, and with it everything that could be done in a task
 
     def parker(self) -> Parker:
         """Something to wait for."""
         return _Event(self._trio.Event())
 
-    def call_soon(self, call: Callable[[], object]) -> None:
-        """Have something done in the loop's thread. May be called from any."""
+    def call_soon(self, call: Callable[[], object]) -> bool:
+        """Have something done in the loop's thread, if it is not over. May be called from any."""
         try:
             self._token.run_sync_soon(call)
         except self._trio.RunFinishedError:  # everything in it has ended
-            pass
+            return False
+        return True
 
     def current_task(self) -> object:
         """The task that is running."""
@@ -538,6 +545,7 @@ class Home:
         self._parker: Parker | None = None
         self._call: Call | None = None  # that is being made
         self._is_dead = False
+        self._unwinding: CancelScope | None = None
         assert start.context is not None
         self._world.spawn(self._main, str(tasks.store.graph.ids[start.node]), start.context)
 
@@ -546,6 +554,8 @@ class Home:
         if self._is_dead:
             self._answer_for_the_dead(call)
             return
+        if self._unwinding is not None and call.row.closes:
+            call.scope = self._unwinding  # it waits for the scope to be left, and can be given up on
         self._calls.append(call)
         if self._parker is not None:
             self._parker.wake()
@@ -601,6 +611,7 @@ class Home:
                 try:
                     await self._parker.wait()
                 except BaseException as error:
+                    self._unwinding = inner
                     await self._broke(error)
                     return None
             call = self._call = self._calls.pop(0)
@@ -760,6 +771,7 @@ class Drive:
         self._world, self._tasks = world, tasks
         self._parker: Parker | None = None
         self._is_done = False
+        self.broken: BaseException | None = None  # a mistake of ours, out of a task in which nobody would hear of it
         self._until = 0.0
         self.conductor: Conductor
 
@@ -779,13 +791,19 @@ class Drive:
 
     def go_on(self) -> None:
         """Begin what may begin now."""
-        self._is_done = self.conductor.pump()
+        try:
+            self._is_done = self.conductor.pump()
+        except BaseException as error:
+            self.broken = self.broken or error
         self._look()
 
     def pump_in_carrier(self) -> tuple[Call, Any, Any] | None:
         """Begin what may begin, and call plain coroutine functions; one that waits for something is given back half-run."""
         conductor = self.conductor
-        self._is_done = conductor.pump(in_carrier=True)
+        try:
+            self._is_done = conductor.pump(in_carrier=True)
+        except BaseException as error:
+            self.broken = self.broken or error
         half, conductor.suspended = conductor.suspended, None
         self._look()
         return half
@@ -819,6 +837,8 @@ class Drive:
         try:
             self._is_done = conductor.pump()
             while True:
+                if self.broken is not None:
+                    raise self.broken
                 if guard.attention:
                     conductor._look_around()
                     self._is_done = conductor.pump()
@@ -862,7 +882,8 @@ class Body:
         self._scope: CancelScope | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
-        if isinstance(world_here(), AsyncioWorld):
+        self._world = world_here()
+        if isinstance(self._world, AsyncioWorld):
             # Not with a scope: fixtures of tests may be entered in one task and left in another.
             self._task = asyncio.current_task()
         else:
@@ -870,7 +891,10 @@ class Body:
             self._scope.__enter__()
 
     def cancel(self) -> None:
-        """Cancel the block, in the loop's thread."""
+        """Cancel the block. May be called in any thread."""
+        self._world.call_soon(self._cancel)
+
+    def _cancel(self) -> None:
         if self._is_cancelled:
             return
         self._is_cancelled = True

@@ -15,6 +15,7 @@ from .._core.define import ComponentFunction
 from .._core.model import ABSENT, check_slots, site_of
 from .._core.refs import name_of
 from ..errors import BadComponent, Problem, StateError
+from .handlers import GivenUp
 
 if TYPE_CHECKING:
     import threading
@@ -122,6 +123,8 @@ def _background(function: Any, ready: bool, slots: dict[str, Any]) -> ComponentF
         signature = signature.replace(parameters=[*known[:at], hidden, *known[at:]])
     scope.__signature__ = signature
     slots["doc"] = doc_of(function) if slots.get("doc") is None else slots["doc"]
+    if ready and not is_async(function) and slots.get("thread") is None:
+        slots["thread"] = "own"  # it waits for the function, which must hold up nobody who could give up on it
     return ComponentFunction(function, slots | {"scope": scope})
 
 
@@ -181,6 +184,7 @@ class _Run:
         self.instance: Any = self.handle
         self.context, self.stopping, self.is_ready = context, stopping, not waits
         self.error: BaseException | None = None
+        self.is_given_up = False
         self._waits, self._set_ready = waits, set_ready
         context.stopping, context._ready = stopping, self._ready
 
@@ -197,6 +201,8 @@ class _Run:
         """Raise what kept the function from getting ready."""
         if self.error is not None:
             raise self.error
+        if self.is_given_up:
+            raise GivenUp
         if not self.is_ready:
             raise StateError(f"{self.context.id} ended before it said that it is ready.")
 
@@ -223,7 +229,9 @@ def _task(function: Callable[..., Any], wants: str | None, ready: bool) -> Calla
             try:
                 coroutine = function(*args, **given)
                 run.handle.result = await coroutine
-            except Exception as error:
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as error:
                 run.error = error
                 group.cancel_scope.cancel()  # the engine notices, and lets this scope be left
             finally:
@@ -268,6 +276,13 @@ def _thread(function: Callable[..., Any], wants: str | None, ready: bool) -> Cal
                 run.handle.is_running = False
                 waiting.set()
 
+        def give_up() -> None:
+            run.is_given_up = True
+            run.stopping.set()
+            waiting.set()
+
+        if run.context._on_give_up is not None:
+            run.context._on_give_up(give_up)
         crashed: list[bool] = []
         # A daemon, because a thread that does not listen must not keep the process from ending.
         thread = threading.Thread(

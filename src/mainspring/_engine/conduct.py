@@ -14,13 +14,13 @@ from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import Any, Final, Protocol
 
-from .._core.model import ABSENT, OWN, PRE, STATES, Component, Phase, Signal, Spec
+from .._core.model import ABSENT, OWN, PRE, Component, Phase, Signal, Spec
 from .._core.run import DONE, NO_LIMIT, Lanes, Machine
-from .._text import duration
 from ..errors import DeadlineExceeded
-from .events import Event, Observers
+from .events import Observers
 from .handlers import (
     Awaited,
+    GivenUp,
     Place,
     Shape,
     Store,
@@ -33,7 +33,7 @@ from .handlers import (
     work,
 )
 from .interrupt import Guard
-from .sync import _LONGEST, attend, name_of_call
+from .sync import _LONGEST, attend, name_of_call, speak_of
 from .workers import Worker, forget_loop
 
 CANCELLED: Final = "cancelled"  # what became of a call that was cancelled, and left nothing behind
@@ -285,6 +285,7 @@ class Conductor:
                 if is_plain:
                     if not in_carrier:
                         self._begin(node, component)
+                        machine.keep_time(now)
                         return False
                     if self._call_plain(node, component, shape, row):
                         continue
@@ -478,6 +479,9 @@ class Conductor:
             if result is not None and not call.row.opens:
                 self._results.setdefault(call.row.name, {})[node] = result
             self._succeeded(node)
+        elif call.told and isinstance(error, GivenUp):
+            machine.cancelled(node, self.clock())
+            self._forget(node)
         elif machine.is_late(node):
             late = self._late(call, abandoned=False)
             if isinstance(error, BaseException):
@@ -499,7 +503,7 @@ class Conductor:
     def _failed(self, node: int, error: BaseException) -> None:
         machine = self.machine
         machine.failed(node, error, self.clock())
-        if machine.row.opens:
+        if machine.row.opens and node in machine.flight:
             self.store.contexts.pop(node, None)  # another attempt begins in a context of its own
         self._forget(node)
         if not isinstance(error, Exception):
@@ -530,6 +534,8 @@ class Conductor:
             call.told = True
             if call.where is None and self._tasks is not None and call not in self.inline:
                 self._tasks.cancel(call)
+            else:
+                self.store.tell_given_up(node)
 
     def interrupt(self, error: BaseException) -> None:
         """Take notice that the driver's own waiting was interrupted."""
@@ -600,29 +606,20 @@ class Conductor:
             self._tasks.let_go(call)
             worker = self.store.workers.pop(node, None)
             if worker is not None:
-                worker.give_up(None)
+                worker.give_up(None, is_start=False)
         elif place is not None:
             self.store.workers.pop(node, None)
             stop = partial(end, self.store, node, call.component, self._system, place, Guard())
-            call.where.give_up(stop if unstopped else None)
+            call.where.give_up(stop if unstopped else None, is_start=row.opens)
+        self.store.tell_given_up(node)
         self.store.clear(node)
 
     def _speak_of(self, call: Call, now: float) -> None:
-        machine, id = self.machine, self.store.graph.ids[call.node]
+        machine = self.machine
         stack = self._stack(call) if call not in self.inline else ""
-        if not stack:
-            return
-        state = STATES[machine.states[call.node]]
-        took = now - machine.began[call.node]
-        if self.observers.all:
-            event = Event(id, call.row.name, state, state, took, None, machine.attempts.get(call.node, 1), stack)
-            self.observers.pass_on(event, self.guard)
-        else:
-            import logging
-
-            logging.getLogger("mainspring").warning(
-                "%s has been in its %s handler for %s. It hangs here:\n%s", id, call.phase.name, duration(took), stack
-            )
+        if stack:
+            took = now - machine.began[call.node]
+            speak_of(machine, self.observers, self.guard, call.node, call.phase.name, took, stack)
 
 
 def conduct(conductor: Conductor, inbox: queue.SimpleQueue[Callable[[], object]]) -> BaseException | None:
@@ -642,7 +639,7 @@ def conduct(conductor: Conductor, inbox: queue.SimpleQueue[Callable[[], object]]
             is_done = conductor.pump()
             if guard.attention:
                 conductor._look_around()
-                is_done = False
+                continue
             if conductor.inline:
                 conductor.here(conductor.inline.popleft())
                 _take_in(inbox, 0)

@@ -81,7 +81,7 @@ class Times:
 class Store(Place):
     """What a live system holds, by the positions of its graph."""
 
-    __slots__ = ("bases", "contexts", "crash", "epoch", "graph", "held", "states", "times", "workers")
+    __slots__ = ("bases", "contexts", "crash", "epoch", "given_up", "graph", "held", "states", "times", "workers")
 
     def __init__(self, graph: Graph) -> None:
         count = len(graph.ids)
@@ -95,12 +95,20 @@ class Store(Place):
         self.workers: dict[int, Any] = {}  # threads of components that may be given up on, or that asked for one
         self.contexts: dict[int, ContextVars] = {}  # in which the handlers are called that are not called here
         self.bases: dict[int, ContextVars] = {}  # the same for those that left theirs as it was: shared, to be copied
+        # Ends the waiting of starts that cannot be cancelled, and can be told.
+        self.given_up: dict[int, Callable[[], object]] = {}
         # Takes the node of a component that broke by itself, and the error.
         self.crash: Callable[[int, BaseException], None] = _unheard
 
     def visible(self, node: int) -> Any:
         """What others see of a component."""
         return self.seen[node] if node in self.seen else self.instances[node]
+
+    def tell_given_up(self, node: int) -> None:
+        """Tell a start that nobody waits for it any more, where it wants to know."""
+        tell = self.given_up.pop(node, None)
+        if tell is not None:
+            tell()
 
     def clear(self, node: int) -> None:
         """Forget what a component held."""
@@ -346,9 +354,16 @@ def _arguments(
             into.configs[node] = dict(config)
     args, named = component._spec.parameters.arguments(config)
     if shape.context is not None:
-        crash = partial(store.crash, node)
-        named[shape.context] = Context(store.graph.ids[node], "start", "start", dict(config), None, system, crash)
+        context = Context(
+            store.graph.ids[node], "start", "start", dict(config), None, system, partial(store.crash, node)
+        )
+        context._on_give_up = partial(store.given_up.__setitem__, node)
+        named[shape.context] = context
     return args, named
+
+
+class GivenUp(Exception):
+    """A start ended because it was told that nobody waits for it any more."""
 
 
 def BadScope(name: str, made: Any) -> BadComponent:

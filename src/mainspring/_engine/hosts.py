@@ -57,6 +57,11 @@ class Host:
         return self._tasks.world if self._tasks is not None and self._loop is None and self._is_bound else None
 
     @property
+    def callers_loop(self) -> World | None:
+        """The caller's event loop in which the last request was carried out, if it was awaited."""
+        return self._tasks.world if self._tasks is not None and self._loop is None else None
+
+    @property
     def _is_bound(self) -> bool:
         tasks = self._tasks
         return (self._has_async or (tasks is not None and tasks.is_used)) and 1 in self._store.held

@@ -36,7 +36,7 @@ class Guard:
         self.pending: BaseException | None = None
         self.stop_asked = False
         self.crashes: list[tuple[int, BaseException, bool]] = []  # components that broke, and whether the start goes on
-        self.wake: Callable[[], None] | None = None  # ends the driver's waiting; may be called anywhere
+        self.wake: Callable[[], object] | None = None  # ends the driver's waiting; may be called anywhere
         self.kept_at = 0.0
         self.waiting: CodeType | None = None  # code of ours that only waits for a handler, and can be broken off
         self._mine = False

@@ -9,10 +9,11 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
-from .._core.model import ABSENT, CODE, OWN, PRE, Component, Phase, Signal, State
-from .._core.run import WAIT, Machine
+from .._core.model import ABSENT, CODE, OWN, PRE, STATES, Component, Phase, Signal, State
+from .._core.run import SLOW, WAIT, Machine
+from .._text import duration
 from ..errors import DeadlineExceeded
-from .events import Observers
+from .events import Event, Observers
 from .handlers import Place, Store, Unrun, begin, constant_value, end, work
 from .interrupt import Guard
 
@@ -78,7 +79,7 @@ def drive(
                     store.instances[node] = constant_value(store, node, component)  # type: ignore[arg-type]
             else:
                 if special and _is_special(machine, store, node):
-                    result = _call_special(machine, store, node, component, system, guard)
+                    result = _call_special(machine, store, node, component, system, guard, observers)
                 elif opens:
                     begin(store, node, component, system, store, guard)
                 elif closes:
@@ -148,6 +149,22 @@ def name_of_call(machine: Machine, node: int) -> str:
     return f"The {name} of {machine.plan.graph.ids[node]}"
 
 
+def speak_of(
+    machine: Machine, observers: Observers, guard: Guard, node: int, handler: str, took: float, stack: str
+) -> None:
+    """Say of a call that is slow where it hangs: to those who watch, or to the log where nobody does."""
+    id, state = machine.plan.graph.ids[node], STATES[machine.states[node]]
+    if observers.all:
+        attempt = machine.attempts.get(node, 1)
+        observers.pass_on(Event(id, machine.row.name, state, state, took, None, attempt, stack), guard)
+        return
+    import logging
+
+    logging.getLogger("mainspring").warning(
+        "%s has been in its %s handler for %s. It hangs here:\n%s", id, handler, duration(took), stack
+    )
+
+
 def _rest(guard: Guard, seconds: float) -> None:
     # Between two attempts of a start. What has to be attended to ends it.
     import queue
@@ -181,7 +198,13 @@ def _is_special(machine: Machine, store: Store, node: int) -> bool:
 
 
 def _call_special(
-    machine: Machine, store: Store, node: int, component: Component[Any], system: str | None, guard: Guard
+    machine: Machine,
+    store: Store,
+    node: int,
+    component: Component[Any],
+    system: str | None,
+    guard: Guard,
+    observers: Observers,
 ) -> Any:
     """One call of a component that has several for this signal, or a deadline, or a thread of its own."""
     signal = machine.row.name
@@ -190,7 +213,7 @@ def _call_special(
     phase = alone if phases is None else phases[machine.phase.get(node, 0)]
     # A component that may have to be given up on lives in one thread of its own, from its start to its stop.
     if node in store.workers or (machine.row.opens and node in machine.plan.threaded):
-        return _in_thread(machine, store, node, component, phase, system, guard)
+        return _in_thread(machine, store, node, component, phase, system, guard, observers)
     return work(store, node, component, machine.row, phase, system, store, guard)
 
 
@@ -202,6 +225,7 @@ def _in_thread(
     phase: Phase,
     system: str | None,
     guard: Guard,
+    observers: Observers,
 ) -> Any:
     import threading
 
@@ -219,10 +243,17 @@ def _in_thread(
     own = Guard()  # of the component's thread, which gets no signals
     call = partial(work, store, node, component, row, phase, system, place, own)
     given_up: BaseException
+    began = perf_counter()
+
+    def notice() -> None:
+        guard.calling = False
+        speak_of(machine, observers, guard, node, phase.name, perf_counter() - began, worker.stack())
+        guard.calling = True
+
     guard.waiting = Worker.wait.__code__
     guard.calling = True
     try:
-        result = worker.run(call, seconds)
+        result = worker.run(call, seconds, min(SLOW, seconds / 2), notice)
     except Overdue as late:
         what = f"{phase.name} of {store.graph.ids[node]}"
         given_up = DeadlineExceeded(what, machine.deadlines[node], abandoned=True)
@@ -241,7 +272,9 @@ def _in_thread(
     del store.workers[node]
     # What a start makes late, and what a stop had not come to, nobody will ever stop, unless the component's own thread does.
     unstopped = row.opens or phase.kind == PRE
-    worker.give_up(partial(end, store, node, component, system, place, own) if unstopped else None)
+    stop = partial(end, store, node, component, system, place, own)
+    worker.give_up(stop if unstopped else None, is_start=row.opens)
+    store.tell_given_up(node)
     raise _Abandoned(given_up)
 
 

@@ -64,8 +64,14 @@ class Worker:
         """Have a call made, and `answer` called in the same thread with whether it returned, and what it returned or raised."""
         self._calls.put((call, answer))
 
-    def run(self, call: Callable[[], Any], seconds: float) -> Any:
+    def run(self, call: Callable[[], Any], seconds: float, slow: float, notice: Callable[[], object]) -> Any:
         """What `call` returns or raises.
+
+        Parameters:
+            call: to be made in the thread.
+            seconds: how long to wait.
+            slow: after how many seconds `notice` is called, if it has not ended by then.
+            notice: called in the waiting thread.
 
         Raises:
             Overdue: it did neither in so many seconds; it goes on in its thread.
@@ -74,7 +80,11 @@ class Worker:
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.submit(call, lambda ok, value: answers.put((ok, value)))
         try:
-            ok, value = self.wait(answers, seconds)
+            try:
+                ok, value = self.wait(answers, min(slow, seconds))
+            except queue.Empty:
+                notice()
+                ok, value = self.wait(answers, max(0.0, seconds - slow))
         except queue.Empty:
             raise Overdue(self.stack()) from None
         except BaseException as error:
@@ -88,10 +98,13 @@ class Worker:
         """The answer; apart from `run`, so that an interruption can break off the waiting, and that alone."""
         return answers.get(timeout=seconds)
 
-    def give_up(self, afterwards: Callable[[], Any] | None) -> None:
-        """Let go of the call that hangs; should it end after all, `afterwards` is called in its thread."""
+    def give_up(self, afterwards: Callable[[], Any] | None, *, is_start: bool) -> None:
+        """Let go of the call that hangs; should it end after all, `afterwards` is called in its thread.
+
+        A start that has not even begun is not made any more; a stop is.
+        """
         with self._lock:
-            self._given_up, self._is_over = afterwards, True
+            self._given_up, self._is_over = afterwards, is_start
         self._calls.put(None)
 
     @property
