@@ -1032,6 +1032,9 @@ class Live:
 
     def _came_of(self, ask: _Ask, run: _Run, interruption: BaseException | None) -> Report:
         machine, name = run.machine, ask.name
+        if machine.failures and self._crashes and name in ("start", "stop", "restart"):
+            told = {id(failure.error) for failure in machine.failures}
+            self._crashes = [crash for crash in self._crashes if id(crash.error) not in told]
         if machine.failures or interruption is not None or (machine.interrupted and name in ("start", "restart")):
             self._raise(name, machine, interruption, ask.kind)
         return self._report

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -42,14 +45,19 @@ def default_signals() -> Generator[None, None, None]:
 class Process:
     """A process whose output is read as it comes."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, *, terminal: bool = False) -> None:
+    def __init__(
+        self, arguments: Sequence[str], folder: Path, *, terminal: bool = False, size: tuple[int, int] | None = None
+    ) -> None:
         environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.text = ""
+        self.folder = folder
         self._read_until = 0
         self._slave = -1
         if terminal:
             # Our own hold on the other end stays open, because without anybody there the terminal would seem closed.
             self._fd, self._slave = pty.openpty()
+            if size is not None:
+                self.resize(*size)
             words, output = ["-I", "-S", "-c", _IN_TERMINAL, os.ttyname(self._slave), *arguments], subprocess.DEVNULL
         else:
             self._fd, output = os.pipe()
@@ -76,6 +84,10 @@ class Process:
         self._read_until = at + len(part)
         return seen
 
+    def more(self) -> bool:
+        """Read what comes next; whether there may still come something."""
+        return self._more(time.monotonic() + PATIENCE)
+
     def _more(self, end: float) -> bool:
         left = end - time.monotonic()
         assert left > 0, f"nothing came for a long time:\n{self.text}"
@@ -96,6 +108,10 @@ class Process:
     def press(self, keys: bytes) -> None:
         """Press keys in the terminal."""
         os.write(self._fd, keys)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def hang_up(self) -> None:
         """Close the terminal."""

@@ -111,6 +111,15 @@ def test_plan_prints_the_steps_of_a_start(tmp_path: Path) -> None:
     ]
 
 
+def test_plan_shows_what_may_run_together(tmp_path: Path) -> None:
+    """Where several components may: those that can begin at first, those that can begin next, and so on."""
+    done = mainspring(tmp_path, "plan", "app:system", "--set", "env.debug=true")
+    assert done.out.split("\n\n")[1] == (
+        "What may run together, as far as threads and limits allow:\n  1. db.pool\n  2. web.server, admin.server\n"
+    )
+    assert "together" not in mainspring(tmp_path, "plan", "app:system").out
+
+
 def test_plan_takes_a_signal_and_a_selection(tmp_path: Path) -> None:
     """Of any signal in the table; a selection draws in what it needs, or what needs it."""
     done = mainspring(tmp_path, "plan", "app:system", "--signal", "stop", "--select", "db")

@@ -18,8 +18,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts a process in the test's folder; none is left at the end of the test."""
     started: list[Process] = []
 
-    def begin(*arguments: str, terminal: bool = False) -> Process:
-        process = Process(arguments, tmp_path, terminal=terminal)
+    def begin(*arguments: str, terminal: bool = False, size: tuple[int, int] | None = None) -> Process:
+        process = Process(arguments, tmp_path, terminal=terminal, size=size)
         started.append(process)
         return process
 

@@ -151,8 +151,8 @@ def test_the_same_signal_twice_in_one_moment_is_one_request(start: Start) -> Non
     """Some programs signal a process and its group: what comes before the stop has begun is no second signal."""
     process = start(
         "-c",
-        "import os; from mainspring.runner._watch import Progress, Watch\n"
-        "watch = Watch(Progress(print), print, 30, 10)\n"
+        "import os; from mainspring.runner._progress import Progress; from mainspring.runner._watch import Watch\n"
+        "watch = Watch(Progress(), print, 30)\n"
         "os.write(watch._write, bytes([15, 15]))\n"
         "watch.start()\n"
         "print(watch.settled.wait(10))\n"
@@ -312,15 +312,6 @@ def test_a_definition_with_problems_ends_with_2(start: Start, app: Path) -> None
     assert "Did you mean db.pool?" in process.text
     assert "2 problems in the definition" in process.text
     assert "opens" not in process.text
-
-
-def test_an_async_component_ends_with_2(start: Start, app: Path) -> None:
-    """What this version cannot run is said in a sentence."""
-    add(app, "\nasync def later(): pass\nasynchronous = system(bad=Component(later))\n")
-    process = start(*RUN, "app:asynchronous")
-    assert process.end() == 2
-    assert "more.bad (start)" in process.text
-    assert "Traceback" not in process.text
 
 
 @pytest.mark.parametrize("status", ["0", "7", '"no configuration"'])
