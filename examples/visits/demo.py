@@ -7,7 +7,7 @@ visit was processed exactly once.
 from __future__ import annotations
 
 import argparse
-import http.client
+import asyncio
 import json
 import os
 import signal
@@ -15,19 +15,16 @@ import socket
 import sys
 import tempfile
 import textwrap
-import threading
 import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from mainspring import Event, Live, MainspringError, RunError, State, System, interrupt  # noqa: E402
+from mainspring import Event, Live, MainspringError, RunError, State, System  # noqa: E402
 from visits.store import Summary, Visits  # noqa: E402
 from visits.system import make_system  # noqa: E402
 
@@ -39,7 +36,7 @@ class Trouble(Exception):
     """The demonstration did not work out; the message says why."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+async def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration.
 
     Parameters:
@@ -54,24 +51,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="the port of the page (default: 8080 if it is free; 0: any free one)")
     options = parser.parse_args(arguments)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, asked_to_end)
+    # A request to end, or a closed terminal, is the same as Ctrl-C.
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+
     checked = False
     try:
         with data_folder(options.data) as folder:
             system = define(folder, choose_port(options.port, options.once))
-            print(f"\nThe parts of the system, and what each needs:\n\n{indented(system.graph())}", flush=True)
-            with system.started(observers=[show_stop]) as live:
-                print(f"\nWhat started when:\n\n{indented(live.report)}\n", flush=True)
+            say(f"\nThe parts of the system, and what each needs:\n\n{indented(system.graph())}")
+            async with system.started(observers=[show_stop]) as live:
+                say(f"\nWhat started when:\n\n{indented(live.report)}\n")
                 try:
-                    send_and_check(live)
+                    await send_and_check(live)
                     checked = True
                     if not options.once:
-                        print(f"\nLook at {live['web.server'].url}\nCtrl-C stops everything.", flush=True)
-                        threading.Event().wait()
+                        say(f"\nLook at {live['web.server'].url}\nCtrl-C stops everything.")
+                        await asyncio.Event().wait()
                 finally:
-                    print("\nWhat stops, in order:\n", flush=True)
-    except KeyboardInterrupt:
+                    say("\nWhat stops, in order:\n")
+    except asyncio.CancelledError:
         return 0 if checked else 130
     except (Trouble, MainspringError) as error:
         print(f"\n{error.message if isinstance(error, RunError) else error}", file=sys.stderr)
@@ -79,71 +80,80 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def asked_to_end(number: int, frame: FrameType | None) -> None:
-    """Take a request to end, or a closed terminal, for Ctrl-C."""
-    if not interrupt(KeyboardInterrupt(), frame):
-        raise KeyboardInterrupt
-
-
 def define(folder: Path, port: int) -> System:
     """Define the service as it is, but with its data in a folder of its own and its events in a file there."""
     folder.mkdir(parents=True, exist_ok=True)
     events = folder / "events.jsonl"
-    print(f"Data and events are in {folder}", flush=True)
+    say(f"Data and events are in {folder}")
     return make_system(os.environ).override({"env.data": folder, "env.port": port, "env.events": str(events)})
 
 
-def send_and_check(live: Live) -> None:
+async def send_and_check(live: Live) -> None:
     """Send all visits of the data file and wait until the worker has processed them.
 
     Raises:
         Trouble: a visit was not accepted, or was not processed exactly once.
     """
     visits = [line for line in (HERE / "visits.jsonl").read_text(encoding="utf-8").splitlines() if line]
+    url: str = live["web.server"].url
     began = time.monotonic()
-    with ThreadPoolExecutor(SENDERS) as senders:
-        shares = [visits[first::SENDERS] for first in range(SENDERS)]
-        accepted = [number for share in senders.map(lambda share: send(live, share), shares) for number in share]
+    try:
+        async with asyncio.TaskGroup() as senders:
+            shares = [senders.create_task(send(url, visits[first::SENDERS])) for first in range(SENDERS)]
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    accepted = [number for share in shares for number in share.result()]
     took = time.monotonic() - began
-    print(f"{len(accepted)} visits were accepted in {took:.1f} s, {len(accepted) / took:.0f} a second", flush=True)
+    say(f"{len(accepted)} visits were accepted in {took:.1f} s, {len(accepted) / took:.0f} a second")
 
-    summary = wait_for_worker(live.get("db.visits", Visits), accepted)
+    summary = await wait_for_worker(live.get("db.visits", Visits), accepted)
     if (summary.stored, summary.processed_once) != (len(visits), len(visits)):
         raise Trouble(
             f"Of {len(visits)} visits {summary.stored} were stored, {summary.processed_once} processed once, "
             f"{summary.processed_more_than_once} more than once and {summary.waiting} not at all."
         )
-    print(f"All {len(visits)} were processed exactly once; they came from {summary.countries} countries", flush=True)
+    say(f"All {len(visits)} were processed exactly once; they came from {summary.countries} countries")
 
 
-def send(live: Live, visits: Sequence[str]) -> list[int]:
+async def send(url: str, visits: Sequence[str]) -> list[int]:
     """Post visits over one connection, one after another, and return the numbers they were given."""
-    address = urlsplit(live["web.server"].url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
     numbers = []
-    for visit in visits:
-        connection.request("POST", "/visits", visit.encode(), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 201:
-            raise Trouble(f"The visit {visit} was answered with {answer.status}: {body.decode(errors='replace')}")
-        numbers.append(int(json.loads(body)["id"]))
-    connection.close()
+    try:
+        for visit in visits:
+            body = visit.encode()
+            head = f"POST /visits HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = dict(line.lower().split(": ", 1) for line in lines if line)
+            answer = await reader.readexactly(int(headers["content-length"]))
+            status = first.split()[1]
+            if status != "201":
+                raise Trouble(f"The visit {visit} was answered with {status}: {answer.decode(errors='replace')}")
+            numbers.append(int(json.loads(answer)["id"]))
+    finally:
+        writer.close()
     return numbers
 
 
-def wait_for_worker(store: Visits, accepted: Sequence[int]) -> Summary:
+async def wait_for_worker(store: Visits, accepted: Sequence[int]) -> Summary:
     """Wait until none of the accepted visits is waiting, or patience is at an end."""
     end = time.monotonic() + PATIENCE
-    while (summary := store.summary(accepted)).waiting and time.monotonic() < end:
-        time.sleep(0.1)
+    while (summary := await store.summary(accepted)).waiting and time.monotonic() < end:
+        await asyncio.sleep(0.1)
     return summary
 
 
 def show_stop(event: Event) -> None:
     """Print each component that stops, as it does; an observer of the live system."""
     if event.new in (State.STOPPED, State.FAILED, State.ABANDONED):
-        print(f"  {event.id!s:<14} {event.new}, took {1000 * (event.took or 0):.0f} ms", flush=True)
+        say(f"  {event.id!s:<14} {event.new}, took {1000 * (event.took or 0):.0f} ms")
+
+
+def say(text: str) -> None:
+    """Print something at once, into a pipe too."""
+    print(text, flush=True)
 
 
 def indented(shown: object) -> str:
@@ -171,9 +181,9 @@ def choose_port(wanted: int | None, once: bool) -> int:
         with socket.create_server(("127.0.0.1", 8080)):
             return 8080
     except OSError:
-        print("Port 8080 is taken, so the page is on another one.")
+        say("Port 8080 is taken, so the page is on another one.")
         return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(asyncio.run(main()))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "exa
 from visits_helpers import EXAMPLE, ROOT, Client, Process, Service, StartProcess, StartService, postgres_of  # noqa: E402
 
 from visits.database import server  # noqa: E402
+from visits.events import Publisher  # noqa: E402
 from visits.system import make_system  # noqa: E402
 
 NUMBERS = itertools.count(1)
@@ -33,7 +35,7 @@ def postgres() -> Iterator[str]:
     """A PostgreSQL server for all tests: the component's own function, used without a system."""
     with TemporaryDirectory(prefix="visits-test-") as name:
         folder = Path(name)
-        with contextmanager(server.function)(data=folder) as database:
+        with contextmanager(server.function)(data=folder, log=Publisher(StringIO()).log) as database:
             yield database.dsn
         assert not postgres_of(folder)
 
@@ -59,16 +61,17 @@ def database_url(postgres: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def start_service(database_url: str, tmp_path: Path) -> Iterator[StartService]:
+def environ(database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment variables of a service in this process."""
+    return {"DATABASE_URL": database_url, "VISITS_PORT": "0", "VISITS_EVENTS": str(tmp_path / "events.jsonl")}
+
+
+@pytest.fixture
+def start_service(environ: Mapping[str, str]) -> Iterator[StartService]:
     """A function that starts the service in this process, with overrides; all are stopped at the end of the test."""
     with ExitStack() as stack:
 
         def start(overrides: Mapping[str, Any] | None = None) -> Service:
-            environ = {
-                "DATABASE_URL": database_url,
-                "VISITS_PORT": "0",
-                "VISITS_EVENTS": str(tmp_path / "events.jsonl"),
-            }
             live = stack.enter_context(make_system(environ).override(dict(overrides or {})).started())
             return Service(live, Client(live["web.server"].url))
 
@@ -83,17 +86,18 @@ def service(start_service: StartService) -> Service:
 
 @pytest.fixture
 def start_process(tmp_path: Path) -> Iterator[StartProcess]:
-    """A function that starts a process with a PostgreSQL of its own; nothing of it is left at the end of the test."""
+    """A function that starts a process, by default with a PostgreSQL of its own; at the end of the test nothing is left."""
     folder = tmp_path / "data"
     started: list[Process] = []
 
-    def start(command: Sequence[str]) -> Process:
+    def start(command: Sequence[str], more: Mapping[str, str] | None = None) -> Process:
         environ = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         environ |= {
             "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", EXAMPLE, Path(__file__).parent))),
             "VISITS_DATA": str(folder),
             "VISITS_PORT": "0",
             "TMPDIR": str(tmp_path),
+            **(more or {}),
         }
         popen = subprocess.Popen(
             [sys.executable, *command],

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-import http.client
+import itertools
 import os
+import random
 import signal
 import socket
 import threading
+from collections import Counter
 from pathlib import Path
 
+import psycopg
 import pytest
-from visits_helpers import EXAMPLE, PATIENCE, Client, StartProcess, postgres_of, until
+from psycopg.conninfo import make_conninfo
+from visits_helpers import (
+    EXAMPLE,
+    PATIENCE,
+    Client,
+    Load,
+    Process,
+    StartProcess,
+    half_a_request,
+    postgres_of,
+    quiet_port,
+    until,
+)
 
 SLOW = ["-m", "mainspring", "run", "slow_service:system"]
 DEMO = str(EXAMPLE / "demo.py")
 
 
-class Load:
-    """Sends visits from several threads until the service is gone, and remembers which were accepted."""
+def nothing_open(url: str, name: str) -> None:
+    """Wait until an application has nothing open in PostgreSQL."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        ask = "select 1 from pg_stat_activity where application_name = %s"
+        until(lambda: admin.execute(ask, [name]).fetchone() is None, f"PostgreSQL to let go of {name}")
 
-    def __init__(self, client: Client, name: str) -> None:
-        self._client = client
-        self._enough = threading.Semaphore(0)
-        self.accepted: list[str] = []
-        self._threads = [threading.Thread(target=self._send, args=[f"/{name}/{number}"]) for number in range(3)]
-        for thread in self._threads:
-            thread.start()
 
-    def _send(self, prefix: str) -> None:
-        for number in range(10_000):
-            path = f"{prefix}/{number}"
-            try:
-                answer = self._client.post({"path": path, "ip": "9.9.9.9"})
-            except (OSError, http.client.HTTPException):
-                return
-            if answer.status == 201:
-                self.accepted.append(path)
-                self._enough.release()
-
-    def wait(self, number: int) -> None:
-        """Wait until so many visits have been accepted."""
-        for _ in range(number):
-            assert self._enough.acquire(timeout=PATIENCE)
-
-    def join(self) -> None:
-        """Wait until the senders have noticed the end."""
-        for thread in self._threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+def stored(url: str) -> dict[str, int]:
+    """Read how often each visit was processed, past the service; each was stored once."""
+    with psycopg.connect(url) as admin:
+        visits = admin.execute("select path, times_processed from visits").fetchall()
+    assert len(dict(visits)) == len(visits), "a visit was stored twice"
+    return dict(visits)
 
 
 @pytest.mark.parametrize("database_too", [False, True], ids=["service", "service-and-database"])
@@ -55,26 +51,131 @@ def test_no_visit_is_lost_or_processed_twice_when_the_process_is_killed(
     start_process: StartProcess, database_too: bool
 ) -> None:
     """Killed in the middle of load, twice, and started again on the same data: what was accepted is processed once."""
-    accepted: list[str] = []
-    for round in ("first", "second"):
-        process = start_process(SLOW)
-        load = Load(process.client(), round)
-        load.wait(60)
-        process.end(signal.SIGKILL)
-        if database_too:
-            for server in postgres_of(process.folder):
-                server.kill()
-                server.wait(PATIENCE)
-        load.join()
-        accepted += load.accepted
+    port = quiet_port()
+    with Load(port) as load:
+        for _ in range(2):
+            process = start_process(SLOW, {"VISITS_PORT": str(port)})
+            load.wait(60)
+            process.end(signal.SIGKILL)
+            if database_too:
+                for server in postgres_of(process.folder):
+                    server.kill()
+                    server.wait(PATIENCE)
     process = start_process(SLOW)
     visits = process.client().processed()
     processed = [visit["path"] for visit in visits]
     assert len(processed) == len(set(processed))
-    assert set(accepted) <= set(processed)
+    assert set(load.accepted) <= set(processed)
     assert {visit["times_processed"] for visit in visits} == {1}
     assert process.end(signal.SIGTERM) == 0
     assert not postgres_of(process.folder)
+
+
+MOMENTS = ("start", "run", "stop")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
+
+
+def test_no_visit_is_lost_or_processed_twice_whatever_the_signal_and_the_moment(
+    start_process: StartProcess, database_url: str
+) -> None:
+    """Under load, sent signals at random moments, the service ends as it should, leaves nothing open and loses nothing.
+
+    SERVICE_SIGNALS is how many signals are sent, SERVICE_SEED makes the same choices again.
+    """
+    seed = int(os.environ.get("SERVICE_SEED") or random.getrandbits(32))
+    runs = int(os.environ.get("SERVICE_SIGNALS") or 20)
+    print(f"SERVICE_SEED={seed} SERVICE_SIGNALS={runs}")
+    chance = random.Random(seed)
+    cases = [case for case, _ in zip(itertools.cycle(itertools.product(MOMENTS, SIGNALS)), range(runs), strict=False)]
+    chance.shuffle(cases)
+    port = quiet_port()
+    ends: Counter[str] = Counter()
+
+    def start(name: str) -> Process:
+        url = make_conninfo(database_url, application_name=name)
+        return start_process([*SLOW, "--grace", "20"], {"DATABASE_URL": url, "VISITS_PORT": str(port)})
+
+    def a_while(longest: float) -> None:
+        # The moment has to be one that nothing tells of.
+        threading.Event().wait(chance.uniform(0, longest))
+
+    with Load(port) as load:
+        for run, (moment, number) in enumerate(cases):
+            name = f"visits-{seed}-{run}"
+            process = start(name)
+            process.line("Starting ")
+            if moment == "start":
+                a_while(0.1)
+            else:
+                load.wait(chance.randint(1, 40))
+            if moment == "stop":
+                first = chance.choice([signal.SIGTERM, signal.SIGINT])
+                process.popen.send_signal(first)
+                process.line(": stopping")
+                a_while(0.25)
+            if number == signal.SIGHUP and moment != "stop":
+                process.popen.send_signal(number)
+                process.line("web server started", 2)
+                load.wait(3)
+                status = process.end(signal.SIGTERM)
+            else:
+                status = process.end(number)
+            ends[f"{number.name} in {moment}: {status}"] += 1
+
+            right = {-9} if number == signal.SIGKILL else {0}
+            if moment == "stop":
+                # It may have been over already.
+                right |= {0} if number in (signal.SIGKILL, signal.SIGHUP) else {0, 128 + number}
+                if "All stopped" in process.text:
+                    right |= {-number}
+            assert status in right, f"{number.name} in {moment} of run {run}: {status}\n{process.text}"
+            assert status < 0 or "Traceback" not in process.text, process.text
+            nothing_open(database_url, name)
+
+    process = start("visits-last")
+    process.client().processed()
+    assert process.end(signal.SIGTERM) == 0
+    times = stored(database_url)
+    print(f"{len(load.accepted)} of {len(times)} stored visits were answered; {dict(sorted(ends.items()))}")
+    assert set(load.accepted) <= times.keys()
+    assert set(times.values()) == {1}
+
+
+def test_a_request_under_way_is_answered_before_the_end(start_process: StartProcess, database_url: str) -> None:
+    """A visit that is still coming in when the service is asked to stop is stored and answered, and the status is 0."""
+    process = start_process(SLOW, {"DATABASE_URL": database_url})
+    connection, rest = half_a_request(process.client())
+    with connection:
+        process.popen.send_signal(signal.SIGTERM)
+        process.line(": stopping")
+        connection.sendall(rest)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 201 ")
+    assert process.end() == 0
+    assert stored(database_url).keys() == {"/slow"}
+
+
+def test_a_second_signal_ends_the_process_at_once(start_process: StartProcess, database_url: str) -> None:
+    """While a request holds up the stop, another signal ends the process with 128 and its number."""
+    process = start_process(SLOW, {"DATABASE_URL": database_url})
+    connection, _ = half_a_request(process.client())
+    with connection:
+        process.popen.send_signal(signal.SIGTERM)
+        process.line(": stopping")
+        assert process.end(signal.SIGINT) == 128 + signal.SIGINT
+
+
+def test_a_service_that_breaks_by_itself_ends_with_4(start_process: StartProcess, database_url: str) -> None:
+    """When the worker breaks, everything is stopped in order, and the process says why and ends with 4."""
+    process = start_process(
+        ["-m", "mainspring", "run", "broken_service:system"],
+        {"DATABASE_URL": database_url, "VISITS_PORT": str(port := quiet_port())},
+    )
+    process.line("All up")
+    Client(f"http://127.0.0.1:{port}/").visit("/")
+    assert process.end() == 4
+    assert "the log is broken" in process.text
+    assert "geo.worker" in process.text
+    assert stored(database_url) == {"/": 0}
 
 
 def test_a_kill_during_the_first_start_does_not_spoil_the_data(start_process: StartProcess) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
+import random
+import socket
 import subprocess
 import threading
 import time
@@ -12,7 +15,9 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -116,6 +121,76 @@ class Service:
     client: Client
 
 
+def half_a_request(client: Client) -> tuple[socket.socket, bytes]:
+    """Begin to send a visit; give the connection, and what is still to be sent."""
+    address = urlsplit(client.url)
+    body = json.dumps({"path": "/slow", "ip": "9.9.9.9"}).encode()
+    head = f"POST /visits HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    connection = socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE)
+    connection.sendall(head + body[:5])
+    until(lambda: client.get("/health").data, "the server to have read it")
+    return connection, body[5:]
+
+
+class Load:
+    """Sends visits from several threads, to whatever listens on a port, and remembers which were accepted.
+
+    Where nobody listens it tries again, until the block is left.
+    """
+
+    def __init__(self, port: int, senders: int = 3, pause: float = 0.005) -> None:
+        self._client = Client(f"http://127.0.0.1:{port}/")
+        self._pause = pause
+        self._ending = threading.Event()
+        self._changed = threading.Condition()
+        self._threads = [threading.Thread(target=self._send, args=[f"/{number}"]) for number in range(senders)]
+        self.accepted: list[str] = []
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    def _send(self, prefix: str) -> None:
+        for number in itertools.count():
+            path = f"{prefix}/{number}"
+            try:
+                answer = self._client.post({"path": path, "ip": "9.9.9.9"})
+            except (OSError, http.client.HTTPException):
+                answer = None
+            if answer is not None and 200 <= answer.status < 300:
+                with self._changed:
+                    self.accepted.append(path)
+                    self._changed.notify_all()
+            if self._ending.wait(self._pause):
+                return
+
+    def wait(self, number: int) -> None:
+        """Wait until so many more visits have been accepted."""
+        with self._changed:
+            goal = len(self.accepted) + number
+            assert self._changed.wait_for(lambda: len(self.accepted) >= goal, PATIENCE), "no visits were accepted"
+
+
+def quiet_port() -> int:
+    """Find a port that stays free while nobody listens: below those that clients are given for their connections."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+
+
 @dataclass
 class Process:
     """The service, or its demonstration, running in a process of its own."""
@@ -141,12 +216,13 @@ class Process:
             self.lines.append("")
             self._changed.notify_all()
 
-    def line(self, part: str) -> str:
-        """Wait for a line that contains a text."""
+    def line(self, part: str, number: int = 1) -> str:
+        """Wait for a line that contains a text, or for the second such line, and so on."""
 
         def found() -> str | None:
             ended = "" if self.lines and not self.lines[-1] else None
-            return next((line for line in self.lines if part in line), ended)
+            lines = (line for line in self.lines if part in line)
+            return next(itertools.islice(lines, number - 1, None), ended)
 
         with self._changed:
             assert self._changed.wait_for(lambda: found() is not None, PATIENCE), f"no {part!r} in {self.text}"

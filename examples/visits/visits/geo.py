@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mainspring import component
 
-from .settings import preserved_environ
+from .process import preserved_variables, quiet_import
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Countries:
         return {"data": self.data.name, "asked": self.asked}
 
 
-@component
+@component(thread="worker")  # reading the data takes a while
 def countries(data: Path | None = None) -> Countries:
     """Offline look-up of countries.
 
@@ -76,13 +75,12 @@ def countries(data: Path | None = None) -> Countries:
     Raises:
         geoip2fast.geoip2fast.GeoIPError: the data file cannot be read.
     """
-    with preserved_environ(), warnings.catch_warnings():
-        # Importing geoip2fast sets PYTHONWARNINGS for all processes started later, and Python warns of its escapes.
-        warnings.simplefilter("ignore")
+    # Importing geoip2fast sets these for all processes started later, and Python warns of its escapes.
+    with preserved_variables("PYTHONWARNINGS", "PYTHONIOENCODING"), quiet_import():
         import geoip2fast
 
-        # A bare file name would be looked for in the current folder first, and what is found there is unpickled.
-        return Countries(data or Path(geoip2fast.__file__).parent / "geoip2fast-ipv6.dat.gz")
+    # A bare file name would be looked for in the current folder first, and what is found there is unpickled.
+    return Countries(data or Path(geoip2fast.__file__).parent / "geoip2fast-ipv6.dat.gz")
 
 
 @countries.status

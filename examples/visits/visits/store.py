@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
+from anyio import to_thread
 from psycopg.rows import class_row
 
 from mainspring import component
@@ -77,37 +78,37 @@ class Visits:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def migrate(self) -> int:
+    async def migrate(self) -> int:
         """Bring the tables up to date, whatever they were.
 
         Returns:
             the number of steps that were taken now.
         """
-        with self._pool.connection() as connection:
+        async with self._pool.connection() as connection:
             # Two services may start on one database at the same moment.
-            connection.execute("select pg_advisory_xact_lock(%s)", [_ONE_MIGRATION_AT_A_TIME])
-            connection.execute("create table if not exists migrations (step integer primary key)")
-            done = {step for (step,) in connection.execute("select step from migrations")}
+            await connection.execute("select pg_advisory_xact_lock(%s)", [_ONE_MIGRATION_AT_A_TIME])
+            await connection.execute("create table if not exists migrations (step integer primary key)")
+            cursor = await connection.execute("select step from migrations")
+            done = {step for (step,) in await cursor.fetchall()}
             missing = [step for step in range(len(MIGRATIONS)) if step not in done]
             for step in missing:
-                connection.execute(MIGRATIONS[step])
-                connection.execute("insert into migrations values (%s)", [step])
+                await connection.execute(MIGRATIONS[step])
+                await connection.execute("insert into migrations values (%s)", [step])
             return len(missing)
 
-    def add(self, path: str, ip: str) -> int:
+    async def add(self, path: str, ip: str) -> int:
         """Store a visit.
 
         Returns:
             its number. The visit is on disk by then.
         """
-        with self._pool.connection() as connection:
-            row = connection.execute(
-                "insert into visits (path, ip) values (%s, %s) returning id", [path, ip]
-            ).fetchone()
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute("insert into visits (path, ip) values (%s, %s) returning id", [path, ip])
+            row = await cursor.fetchone()
         assert row is not None
         return int(row[0])
 
-    def process_next(self, find_country: Callable[[str], Country]) -> int | None:
+    async def process_next(self, find_country: Callable[[str], Country]) -> int | None:
         """Fill in the country of the oldest visit that nobody is working on.
 
         Everything happens in one transaction: either the visit has its country and has been counted as processed, or
@@ -116,42 +117,49 @@ class Visits:
         Returns:
             the number of the visit, or `None` if there is none to process.
         """
-        with self._pool.connection() as connection:
-            row = connection.execute(
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
                 "select id, host(ip) from visits where processed_at is null order by id limit 1 for update skip locked"
-            ).fetchone()
+            )
+            row = await cursor.fetchone()
             if row is None:
                 return None
             visit, ip = row
-            country = find_country(ip)
-            connection.execute(
+            # In a thread, because nobody else must wait for a look-up that takes long; one that hangs can be given up.
+            country = await to_thread.run_sync(find_country, ip, abandon_on_cancel=True)
+            await connection.execute(
                 "update visits set country_code = %s, country = %s, processed_at = clock_timestamp(),"
                 " times_processed = times_processed + 1 where id = %s",
                 [country.code, country.name, visit],
             )
         return int(visit)
 
-    def latest(self, limit: int = 20) -> list[Visit]:
+    async def latest(self, limit: int = 20) -> list[Visit]:
         """List the newest visits, newest first."""
-        with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Visit)) as cursor:
-            return cursor.execute(
+        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Visit)) as cursor:
+            await cursor.execute(
                 "select id, path, host(ip) as ip, seen_at, country_code, country, times_processed"
                 " from visits order by id desc limit %s",
                 [limit],
-            ).fetchall()
+            )
+            return await cursor.fetchall()
 
-    def by_country(self) -> list[CountryCount]:
+    async def by_country(self) -> list[CountryCount]:
         """Count the processed visits of each country, most first."""
-        with self._pool.connection() as connection, connection.cursor(row_factory=class_row(CountryCount)) as cursor:
-            return cursor.execute(
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(CountryCount)) as cursor,
+        ):
+            await cursor.execute(
                 "select country_code, country, count(*) as visits from visits where processed_at is not null"
                 " group by country_code, country order by visits desc, country"
-            ).fetchall()
+            )
+            return await cursor.fetchall()
 
-    def summary(self, only: Sequence[int] | None = None) -> Summary:
+    async def summary(self, only: Sequence[int] | None = None) -> Summary:
         """Count the visits: all of them, or those with the given numbers."""
-        with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Summary)) as cursor:
-            found = cursor.execute(
+        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Summary)) as cursor:
+            await cursor.execute(
                 "select count(*) as stored,"
                 " count(*) filter (where processed_at is null) as waiting,"
                 " count(*) filter (where processed_at is not null and times_processed = 1) as processed_once,"
@@ -159,17 +167,18 @@ class Visits:
                 " count(distinct country_code) as countries"
                 " from visits where %(only)s::bigint[] is null or id = any(%(only)s::bigint[])",
                 {"only": None if only is None else list(only)},
-            ).fetchone()
+            )
+            found = await cursor.fetchone()
         assert found is not None
         return found
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         """Give the summary as plain data."""
-        return asdict(self.summary())
+        return asdict(await self.summary())
 
 
 @component
-def visits(pool: Pool) -> Visits:
+async def visits(pool: Pool) -> Visits:
     """Table of visits, brought up to date.
 
     Parameters:
@@ -182,10 +191,10 @@ def visits(pool: Pool) -> Visits:
         psycopg.Error: the database refused a step.
     """
     store = Visits(pool)
-    store.migrate()
+    await store.migrate()
     return store
 
 
 @visits.status
-def _(store: Visits) -> dict[str, Any]:
-    return store.status()
+async def _(store: Visits) -> dict[str, Any]:
+    return await store.status()

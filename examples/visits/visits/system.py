@@ -34,7 +34,7 @@ def make_system(environ: Mapping[str, str] = os.environ) -> System:
                 "log": events.publisher(out=ref("env.events")),
             },
             "db": {
-                "server": database.server(data=ref("env.data"), url=ref("env.database_url")),
+                "server": database.server(data=ref("env.data"), log=ref("events.log"), url=ref("env.database_url")),
                 "pool": database.pool(database=local_ref("server")),
                 "visits": store.visits(pool=local_ref("pool")),
             },

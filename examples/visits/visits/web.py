@@ -1,20 +1,21 @@
-"""The HTTP interface: Starlette says what is answered, uvicorn serves it from a thread."""
+"""The HTTP interface: Starlette says what is answered, uvicorn serves it in the event loop of the system."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import uvicorn
+from anyio import CancelScope, create_task_group
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -64,42 +65,42 @@ def make_app(db: Pool, visits: Visits, worker: Worker, log: Log) -> Starlette:
 
     async def post_visit(request: Request) -> Response:
         path, ip = parse_visit(await _body(request))
-        number = await run_in_threadpool(visits.add, path, ip)
+        number = await visits.add(path, ip)
         log.info("visit stored", visit=number, path=path)
         return JSONResponse({"id": number}, status_code=201)
 
-    def get_page(request: Request) -> Response:
-        page = render(visits.summary(), visits.latest(), visits.by_country())
+    async def get_page(request: Request) -> Response:
+        page = render(await visits.summary(), await visits.latest(), await visits.by_country())
         return HTMLResponse(page, headers=PAGE_HEADERS)
 
-    def get_visits(request: Request) -> Response:
+    async def get_visits(request: Request) -> Response:
         limit = request.query_params.get("limit", "50")
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_VISITS):
             raise BadRequest(f"limit should be a number from 1 to {MOST_VISITS}")
-        latest = [{**asdict(visit), "seen_at": visit.seen_at.isoformat()} for visit in visits.latest(int(limit))]
-        return JSONResponse(latest)
+        latest = await visits.latest(int(limit))
+        return JSONResponse([{**asdict(visit), "seen_at": visit.seen_at.isoformat()} for visit in latest])
 
-    def get_countries(request: Request) -> Response:
-        return JSONResponse([asdict(count) for count in visits.by_country()])
+    async def get_countries(request: Request) -> Response:
+        return JSONResponse([asdict(count) for count in await visits.by_country()])
 
-    def get_summary(request: Request) -> Response:
-        return JSONResponse(asdict(visits.summary()))
+    async def get_summary(request: Request) -> Response:
+        return JSONResponse(asdict(await visits.summary()))
 
-    def get_health(request: Request) -> Response:
+    async def get_health(request: Request) -> Response:
         parts: dict[str, dict[str, Any]] = {"pool": pool_status(db), "worker": worker.status()}
         try:
-            with db.connection() as connection:
-                connection.execute("select 1")
+            async with db.connection() as connection:
+                await connection.execute("select 1")
             parts["database"] = {"answers": True}
         except psycopg.Error as error:
             parts["database"] = {"answers": False, "error": str(error)}
         well = bool(parts["database"]["answers"] and parts["worker"]["working"])
         return JSONResponse({"well": well, **parts}, status_code=200 if well else 503)
 
-    def bad_request(request: Request, error: Exception) -> Response:
+    async def bad_request(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, status_code=error.status if isinstance(error, BadRequest) else 400)
 
-    def database_error(request: Request, error: Exception) -> Response:
+    async def database_error(request: Request, error: Exception) -> Response:
         log.error("database error", path=request.url.path, error=f"{type(error).__name__}: {error}")
         return JSONResponse({"error": "the database does not answer; try again later"}, status_code=503)
 
@@ -169,24 +170,35 @@ async def _body(request: Request) -> bytes:
 
 
 class _Uvicorn(uvicorn.Server):
-    """A uvicorn server that can be waited for."""
+    """A uvicorn server that leaves the signals of the process alone, and nothing behind."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.ready = threading.Event()
-        self.failure: BaseException | None = None
+        self.ready = asyncio.Event()
+        self.serving = False
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        self.serving = True
         self.ready.set()
 
-    def serve_here(self, listener: socket.socket) -> None:
-        try:
-            self.run(sockets=[listener])
-        except BaseException as error:
-            self.failure = error
-        finally:
-            self.ready.set()
+    async def serve_until_told(self, listener: socket.socket) -> None:
+        # Shielded, because it ends soon enough when it is told to, and only then closes all that it has opened.
+        with CancelScope(shield=True):
+            try:
+                await self.serve(sockets=[listener])
+            finally:
+                self.serving = False
+                for connection in list(self.server_state.connections):
+                    connection.transport.abort()
+                if self.server_state.tasks:
+                    # Requests that took longer than the grace have been cancelled; they still use what stops next.
+                    await asyncio.wait(self.server_state.tasks)
+        if not self.should_exit:
+            raise RuntimeError("the web server has ended by itself")
 
 
 @dataclass(frozen=True)
@@ -199,24 +211,23 @@ class Serving:
 
     url: str
     _server: _Uvicorn = field(repr=False)
-    _thread: threading.Thread = field(repr=False)
 
     def status(self) -> dict[str, Any]:
         """Tell whether it serves, where, and how much it has done."""
         state = self._server.server_state
         return {
-            "serving": self._thread.is_alive(),
+            "serving": self._server.serving,
             "url": self.url,
             "requests": state.total_requests,
             "connections": len(state.connections),
         }
 
 
-@component
-def server(
+@component(deadlines={"start": 10, "stop": 20})
+async def server(
     app: Starlette, log: Log, *, host: str = "127.0.0.1", port: int = 8080, grace: float = 10.0
-) -> Iterator[Serving]:
-    """Web server in a thread.
+) -> AsyncIterator[Serving]:
+    """Web server, in a task of its own. If that breaks while others use it, so does this component.
 
     Parameters:
         app: what to serve.
@@ -236,31 +247,28 @@ def server(
         # Handed down to each connection. asyncio only sets it where it made the socket itself, and without it an answer
         # over a connection that is kept open waits 40 ms for its second part.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        config = uvicorn.Config(
-            app,
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=round(grace),
+        serving = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=round(grace),
+            )
         )
-        serving = _Uvicorn(config)
-        thread = threading.Thread(target=serving.serve_here, args=[listener], name="visits-web", daemon=True)
-        thread.start()
-        try:
-            serving.ready.wait()
-            if serving.failure is not None:
-                raise RuntimeError("the web server did not start") from serving.failure
-            name = f"[{host}]" if family == socket.AF_INET6 else host
-            url = f"http://{name}:{listener.getsockname()[1]}/"
-            log.info("web server started", url=url)
-            yield Serving(url, serving, thread)
-        finally:
-            serving.should_exit = True
-            thread.join()
-            log.info("web server stopped", requests=serving.server_state.total_requests)
+        name = f"[{host}]" if family == socket.AF_INET6 else host
+        url = f"http://{name}:{listener.getsockname()[1]}/"
+        async with create_task_group() as tasks:
+            tasks.start_soon(serving.serve_until_told, listener)
+            try:
+                await serving.ready.wait()
+                log.info("web server started", url=url)
+                yield Serving(url, serving)
+            finally:
+                serving.should_exit = True
+        log.info("web server stopped", requests=serving.server_state.total_requests)
 
 
 @server.status

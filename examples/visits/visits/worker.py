@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-import threading
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from mainspring import component
+from anyio import move_on_after
+
+from mainspring import Context, background
 
 from .events import Log
 from .geo import FindCountry
 from .store import Visits
 
 
+@dataclass
 class Worker:
-    """Takes unprocessed visits one by one until it is told to stop.
+    """What others see of the worker.
+
+    Parameters:
+        working: whether it is at work.
+        processed: how many visits it has processed.
+        errors: how often it could not process one.
+        last_error: why it could not, the last time.
+    """
+
+    working: bool = True
+    processed: int = 0
+    errors: int = 0
+    last_error: str | None = None
+
+    def status(self) -> dict[str, Any]:
+        """Tell whether it is at work, and what it has done so far."""
+        return asdict(self)
+
+
+@background(ready=True, deadlines={"stop": 10})
+async def worker(
+    visits: Visits,
+    find_country: FindCountry,
+    log: Log,
+    *,
+    idle: float = 0.2,
+    pause: float = 1.0,
+    ctx: Context = Context.here,
+) -> None:
+    """Background worker: takes unprocessed visits one by one until it is told to stop, and finishes the one under way.
 
     Parameters:
         visits: where the visits are.
@@ -23,55 +55,33 @@ class Worker:
         pause: seconds to wait before trying again after an error.
     """
 
-    def __init__(
-        self, visits: Visits, find_country: FindCountry, log: Log, *, idle: float = 0.2, pause: float = 1.0
-    ) -> None:
-        self._visits = visits
-        self._find_country = find_country
-        self._log = log
-        self._idle = idle
-        self._pause = pause
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="visits-worker", daemon=True)
-        self.processed = 0
-        self.errors = 0
-        self.last_error: str | None = None
+    async def rest(seconds: float) -> None:
+        with move_on_after(seconds):
+            await ctx.stopping
 
-    def start(self) -> None:
-        """Begin to work."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the visit under way, then end."""
-        self._stopping.set()
-        self._thread.join()
-
-    def status(self) -> dict[str, Any]:
-        """Tell whether the thread is at work, and what it has done so far."""
-        return {
-            "working": self._thread.is_alive(),
-            "processed": self.processed,
-            "errors": self.errors,
-            "last_error": self.last_error,
-        }
-
-    def _work(self) -> None:
-        self._log.info("worker started")
-        while not self._stopping.is_set():
+    state = Worker()
+    ctx.ready(state)
+    log.info("worker started")
+    try:
+        while not ctx.stopping:
             try:
-                done = self._visits.process_next(self._find_country)
+                done = await visits.process_next(find_country)
             except Exception as error:
                 # Whatever it was, the visit is as it was. A worker that gave up would leave all later ones waiting.
-                self.errors += 1
-                self.last_error = f"{type(error).__name__}: {error}"
-                self._log.warning("visit not processed", error=self.last_error, retry_in=self._pause)
-                self._stopping.wait(self._pause)
+                state.errors += 1
+                state.last_error = f"{type(error).__name__}: {error}"
+                log.warning("visit not processed", error=state.last_error, retry_in=pause)
+                await rest(pause)
                 continue
             if done is None:
-                self._stopping.wait(self._idle)
+                await rest(idle)
             else:
-                self.processed += 1
-        self._log.info("worker stopped", processed=self.processed, errors=self.errors)
+                state.processed += 1
+    finally:
+        state.working = False
+        log.info("worker stopped", processed=state.processed, errors=state.errors)
 
 
-worker = component(Worker, status=Worker.status)
+@worker.status
+def _(state: Worker) -> dict[str, Any]:
+    return state.status()
