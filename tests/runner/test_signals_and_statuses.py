@@ -124,6 +124,21 @@ def test_ctrl_c_stops_everything_in_order(start: Start) -> None:
     ]
 
 
+@pytest.mark.parametrize("late", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_after_the_end_changes_nothing(start: Start, app: Path, late: int) -> None:
+    """What comes when everything is stopped, and the interpreter still ends, does not change the exit status."""
+    leave = app.parent / "leave"
+    os.mkfifo(leave)
+    add(app, f"import atexit\natexit.register(lambda: (print('leaving', flush=True), open({str(leave)!r}).read()))\n")
+    process = start(*RUN, "app:good")
+    process.see("Ctrl-C stops.")
+    process.send(signal.SIGTERM)
+    process.see("leaving")
+    process.send(late)
+    leave.write_text("now")
+    assert process.end() == 0
+
+
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
 def test_a_signal_stops_everything(start: Start, number: int, name: str) -> None:
     """SIGINT and SIGTERM from outside do what Ctrl-C does; without a terminal, too."""

@@ -166,7 +166,13 @@ def _version() -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    status = run(lambda: _loaded(options), select=_select(options), grace=options.grace, progress=options.progress)
+    status = run(
+        lambda: _loaded(options),
+        select=_select(options),
+        grace=options.grace,
+        progress=options.progress,
+        exits=True,
+    )
     leave_within(options.grace, status)
     return status
 

@@ -56,6 +56,7 @@ def run(
     observers: Iterable[Callable[[Event], object]] = (),
     report: Callable[[str], object] = say,
     progress: How = "auto",
+    exits: bool = False,
 ) -> int:
     """Run a system as a process: start it, wait until a signal asks for a stop, stop it in order.
 
@@ -81,6 +82,8 @@ def run(
         progress: how it is said what goes on: "lines" says it in lines of text, "json" in lines of JSON. "tree" draws a live tree
             while components start and stop; it needs the extra `rich`, and is lines where standard error is no terminal or a
             `report` is given. "auto" is the tree where there is rich, and lines where not.
+        exits: whether the process ends when this returns. The signals' handlers are not put back then, and a signal that comes
+            when everything is stopped does not change the exit status any more.
 
     Returns:
         The exit status: 0 stopped when asked to; 1 the start failed; 2 the definition has problems; 3 something failed in
@@ -108,7 +111,7 @@ def run(
     kind = _display(progress, report)
     alone = leave_process_1()
     load = system if callable(system) else lambda: system
-    runner = _Runner(load, select, tuple(observers), report, grace, slow, kind)
+    runner = _Runner(load, select, tuple(observers), report, grace, slow, kind, exits)
     if not alone:
         runner.warn(
             "This is process 1, and it has several threads already: processes that lose their parents will stay as zombies. "
@@ -153,7 +156,9 @@ class _Runner:
         grace: float,
         slow: float,
         display: type[Display],
+        exits: bool,
     ) -> None:
+        self._exits = exits
         self._load, self._observers, self._report, self._grace = load, observers, show.careful(report), grace
         self._select = select if select is None or isinstance(select, str | Id) else list(select)
         self._phase = _Phase.IDLE
@@ -207,7 +212,7 @@ class _Runner:
             if pulse is not None:
                 pulse.close()
             self._display.close()
-            self._uninstall()
+            self._uninstall(exits=self._exits)
             self._watch.close()
             self._manager.close()
 
@@ -244,11 +249,12 @@ class _Runner:
         self._wakeup = signal.set_wakeup_fd(-1)
         self._watch.listen()
 
-    def _uninstall(self) -> None:
+    def _uninstall(self, *, exits: bool = False) -> None:
         signal.set_wakeup_fd(self._wakeup)
         for number, before in self._before.items():
             if signal.getsignal(number) in (self._on_signal, self._on_nudge) and before is not None:
-                signal.signal(number, before)
+                # The interpreter still has to end, which may take a while, and everything is stopped already.
+                signal.signal(number, signal.SIG_IGN if exits and number in SIGNALS else before)
         _Runner.current = None
 
     def forget(self) -> None:
