@@ -33,7 +33,7 @@ class Shape(NamedTuple):
     written: tuple[int, ...]
 
 
-def make_shape(name: str, size: int) -> Shape:
+def make_shape(name: str, size: int, *, seed: int = 1) -> Shape:
     """A chain (each needs the one before), wide (all need the first) or random layers.
 
     Layers: ten of them, each component needs one to three of the layer before, and the definition is written in a
@@ -45,7 +45,7 @@ def make_shape(name: str, size: int) -> Shape:
     if name == "wide":
         return Shape(name, tuple((0,) if i else () for i in in_order), in_order)
     if name == "layers":
-        chance = random.Random(1)
+        chance = random.Random(seed)
         width = max(1, size // 10)
         needs: list[tuple[int, ...]] = []
         for i in in_order:

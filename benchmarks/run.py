@@ -21,8 +21,12 @@ AIMS = {
     "growth_ratio": 1.25,  # growth for each component from 1,000 to the largest size, over ExitStack's own growth
     "memory_bytes": 1024.0,  # for each component, beyond the user's own objects
     "import_ms": 20.0,  # over a bare interpreter
+    "waits": 1.03,  # start of components that wait, times the same written by hand on AnyIO
+    "coroutines": 3.0,  # start and stop of coroutine functions, times AsyncExitStack
+    "generators": 1.5,  # start and stop of async generators, times one AnyIO task each
 }
 MIDDLE = 1_000
+ASYNC_SIZES = (10, 1_000, 10_000)
 
 
 def say(text: str) -> None:
@@ -53,6 +57,7 @@ def measure(*, quick: bool, peers: bool, gc: str, limit: float) -> dict[str, Any
                 say(f"{shape}, {size:,}, garbage collector off")
                 options = ("--shape", shape, "--size", str(size), "--repetitions", "5", "--gc", "off")
                 found["cycles_gc_off"].append(run_script("core.py", "cycle", *options))
+    found["async"] = measure_async(quick=quick)
     say("look-up and override")
     found["look-up"] = run_script("core.py", "look-up", "--size", "1000")
     found["overrides"] = [run_script("core.py", "override", "--size", str(size)) for size in (MIDDLE, sizes[-1])]
@@ -62,10 +67,70 @@ def measure(*, quick: bool, peers: bool, gc: str, limit: float) -> dict[str, Any
     found["import"] = imports.run(10 if quick else 20)
     if peers:
         import peers as others
+        import peers_async
 
+        found["peers_async"] = peers_async.run(limit=limit, repetitions=3 if quick else 9)
         found["peers"] = others.run(sizes=others.SIZES[:2] if quick else others.SIZES, limit=limit)
     found["aims"] = judge(found)
     return found
+
+
+def measure_async(*, quick: bool) -> dict[str, Any]:
+    """The figures of `aio.py`: components that wait, components that do nothing, sync components on workers."""
+    waits, cycles = [], []
+    seeds = (1,) if quick else (1, 2, 3)
+    few, many = ("3", "5") if quick else ("9", "15")
+    for backend in ("asyncio", "trio"):
+        for seed in seeds:
+            say(f"{backend}, components that wait, graph {seed}")
+            graph = ("--backend", backend, "--seed", str(seed))
+            waits.append(run_script("aio.py", "waits", *graph, "--repetitions", few))
+        for style in ("coroutines", "generators"):
+            for shape in ("chain", "layers"):
+                for size in ASYNC_SIZES:
+                    say(f"{backend}, {style}, {shape}, {size:,}")
+                    repetitions = few if size > MIDDLE else many
+                    options = ("--backend", backend, "--style", style, "--shape", shape, "--size", str(size))
+                    cycles.append(run_script("aio.py", "cycle", *options, "--repetitions", repetitions))
+    say("sync components on workers")
+    workers = run_script("aio.py", "workers", "--size", "100", "--repetitions", many)
+    return {"waits": waits, "cycles": cycles, "workers": workers}
+
+
+def judge_async(found: dict[str, Any]) -> list[tuple[str, float, float, str, str]]:
+    """Each aim for async components with the worst figure: text, limit, value, unit, where it was."""
+    rows = []
+    for backend in ("asyncio", "trio"):
+        worst = max((w for w in found["waits"] if w["backend"] == backend), key=lambda w: float(w["with_plan_ratio"]))
+        text, place = "1,000 that wait, start with planning", f"{backend}, graph {worst['seed']}"
+        rows.append((text, AIMS["waits"], worst["with_plan_ratio"], "x bare AnyIO", place))
+    for style, unit in (("coroutines", "x AsyncExitStack"), ("generators", "x one task each")):
+        key = "start_stop_ratio" if style == "coroutines" else "graph_ratio"
+        for backend in ("asyncio", "trio"):
+            for size in ASYNC_SIZES:
+                of_size: list[dict[str, Any]] = [
+                    c for c in found["cycles"] if c["backend"] == backend and c["style"] == style and c["size"] == size
+                ]
+                worst = max(of_size, key=lambda c: float(c[key]))
+                place = f"{backend}, {worst['shape']}, N = {size:,}"
+                rows.append((f"async {style}, start + stop", AIMS[style], worst[key], unit, place))
+        growths = []
+        for backend in ("asyncio", "trio"):
+            for shape in ("chain", "layers"):
+                by_size = {
+                    c["size"]: c
+                    for c in found["cycles"]
+                    if (c["backend"], c["style"], c["shape"]) == (backend, style, shape)
+                }
+                large, middle = by_size[ASYNC_SIZES[-1]], by_size[MIDDLE]
+                bare = "bare_us" if style == "coroutines" else "graph_us"
+                ours, theirs = large["start_stop_us"] / middle["start_stop_us"], large[bare] / middle[bare]
+                place = f"{backend}, {shape}, {MIDDLE:,} to {large['size']:,}: {ours:.2f}; by hand: {theirs:.2f}"
+                growths.append(
+                    (f"async {style}, growth for each", AIMS["growth_ratio"], ours / theirs, "x that by hand", place)
+                )
+        rows.append(max(growths, key=lambda growth: growth[2]))
+    return rows
 
 
 def judge(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -102,7 +167,66 @@ def judge(found: dict[str, Any]) -> list[dict[str, Any]]:
     taken = found["import"]
     for name, text in (("bare", "import, over python -I -S"), ("usual", "import, over python -I")):
         rows.append(row(text, AIMS["import_ms"], taken[name]["over_ms"], "ms", f"best of {taken['repetitions']}"))
+    rows += [row(*entry) for entry in judge_async(found["async"])]
     return rows
+
+
+def render_async(found: dict[str, Any]) -> list[str]:
+    parts = ["## Async components", ""]
+    rows = [
+        [
+            f"{entry['backend']}, graph {entry['seed']}",
+            figure(entry["longest_ms"]),
+            figure(entry["bare_ms"]),
+            *(f"{entry[f'{side}_ratio']:.3f}" for side in ("coroutines", "generators", "with_plan")),
+            *(f"{entry[f'{side}_over_longest']:.3f}" for side in ("bare", "coroutines", "with_plan")),
+            f"{entry['noise']:.1%}",
+        ]
+        for entry in found["waits"]
+    ]
+    head = [
+        "1,000 that wait, 20 ms mean",
+        "longest chain, ms",
+        "bare AnyIO, ms",
+        "coroutines",
+        "generators",
+        "with plan",
+    ]
+    head += ["bare / longest", "coroutines / longest", "with plan / longest", "noise"]
+    parts += [table(head, rows), ""]
+    parts += [
+        "Start alone. Coroutines, generators: ratios to bare AnyIO, planned before; with plan: coroutines, planned inside.",
+        "",
+    ]
+    for style, bare in (("coroutines", "AsyncExitStack"), ("generators", "one after the other")):
+        rows = []
+        for entry in found["cycles"]:
+            if entry["style"] != style:
+                continue
+            cells = [entry["backend"], entry["shape"], f"{entry['size']:,}", figure(entry["bare_us"])]
+            keys = ["start_us", "stop_us", "start_stop_us", "start_stop_ratio", "whole_us", "whole_ratio"]
+            if style == "generators":
+                cells.append(figure(entry["graph_us"]))
+                keys.insert(3, "graph_ratio")
+            rows.append([*cells, *(figure(entry[key]) for key in keys), f"{entry['noise']:.0%}"])
+        head = [style, "shape", "N", bare]
+        if style == "generators":
+            head += ["a task each", "start", "stop", "start + stop", "/ a task each", "/ one after the other"]
+        else:
+            head += ["start", "stop", "start + stop", "ratio"]
+        parts += [table([*head, "all in one", "ratio", "noise"], rows), ""]
+    parts += ["Microseconds for each component, medians. Noise: how far apart the middle half is, over the median.", ""]
+    workers = found["workers"]
+    rows = [
+        [
+            f"{workers['size']} that sleep 20 ms, {workers['workers']} workers",
+            f"{workers['ideal_ms']:.0f} ms",
+            *(f"{workers[f'{verb}_ms']:.0f} ms" for verb in ("start", "astart")),
+            *(f"{workers[f'{verb}_ratio']:.3f}" for verb in ("start", "astart")),
+        ]
+    ]
+    head = ["sync components on workers", "ideal", "start", "astart", "start / ideal", "astart / ideal"]
+    return [*parts, table(head, rows), ""]
 
 
 def render(found: dict[str, Any]) -> str:
@@ -157,6 +281,7 @@ def render(found: dict[str, Any]) -> str:
         ]
         head = ["garbage collector off", "N", "ExitStack", "start + stop", "ratio", "all in one", "ratio"]
         parts += [table(head, rows), ""]
+    parts += render_async(found["async"])
     parts += [
         "## Look-up and override",
         "",
@@ -209,8 +334,10 @@ def render(found: dict[str, Any]) -> str:
     ]
     if "peers" in found:
         import peers as others
+        import peers_async
 
         parts += ["## Side by side", "", others.render(found["peers"]), ""]
+        parts += ["## Side by side, concurrently", "", peers_async.render(found["peers_async"]), ""]
     rows = [
         [
             aim["aim"],

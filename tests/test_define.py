@@ -21,7 +21,6 @@ from mainspring import (
     Context,
     DefinitionError,
     StartError,
-    StateError,
     StopError,
     System,
     component,
@@ -1261,20 +1260,22 @@ async def a_manager() -> AsyncIterator[int]:
         "status", "post",
     ],
 )  # fmt: skip
-def test_async_component_is_defined_and_planned_but_not_started(definition: Any) -> None:
-    """An async component can be defined, checked, planned and drawn; starting it is refused, and nothing starts."""
+def test_async_component_is_defined_like_any_other(definition: Any) -> None:
+    """An async component is defined, checked, planned and drawn like any other, and starts and stops in its place."""
     started = threading.Event()
     system = System({"a": {"first": Component(started.set), "async": definition}})
     assert system.check() == []
     assert [str(step.id) for step in system.plan("start")] == ["a.first", "a.async"]
     assert "async" in system.graph().mermaid()
-    with pytest.raises(StateError, match=r"a\.async"):
-        system.start()
-    assert not started.is_set()
+    with system.started() as live:
+        assert started.is_set()
+        assert live.state("a.async") == "running"
+    assert live.state("a.async") == "stopped"
 
 
-def test_async_component_that_is_off_keeps_nothing_from_starting() -> None:
-    """An async component that is switched off does not keep the rest from starting."""
+def test_async_component_that_is_off_is_not_started() -> None:
+    """An async component that is switched off is not started, and the rest is."""
     system = System({"a": {"x": 1, "b": component(a_function, enabled=False)()}})
     with system.started() as live:
         assert live["a.x"] == 1
+        assert live.state("a.b") == "defined"

@@ -15,8 +15,10 @@ from mainspring import (
     Component,
     ComponentFunction,
     Context,
+    Retry,
     Secret,
     System,
+    background,
     build,
     component,
     local_ref,
@@ -88,7 +90,7 @@ def with_parentheses(dsn: str) -> Iterator[Pool]:
     yield Pool()
 
 
-@component(doc="Other.", tags=["x"], deadlines={"start": 3})
+@component(doc="Other.", tags=["x"], deadlines={"start": 3}, retry=Retry(3, on=OSError), thread="own", on_crash="keep")
 def with_slots(dsn: str) -> Iterator[Pool]:
     """A generator with other slots."""
     yield Pool()
@@ -129,6 +131,34 @@ class Manager:
     def __exit__(self, *_: object) -> None: ...
 
 
+class AsyncServer:
+    """A class with async start and stop."""
+
+    def __init__(self, port: int) -> None: ...
+    async def start(self) -> None:
+        """Start."""
+
+    async def stop(self) -> None:
+        """Stop."""
+
+
+class AsyncManager:
+    """An async context manager that gives something else than itself."""
+
+    def __init__(self, dsn: str) -> None: ...
+    async def __aenter__(self) -> Pool:
+        return Pool()
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+async def astop_pool(pool: Pool) -> None:
+    """An async stop."""
+
+
+async_server = component(AsyncServer)
+async_entered = component(AsyncManager, enter=True)
+async_beside = component(make_pool, stop=astop_pool, retry=3)
 server = component(Server)
 entered = component(Manager, enter=True)
 executor = component(ThreadPoolExecutor, enter=True)
@@ -146,6 +176,9 @@ assert_type(with_slots("d"), Component[Pool])
 assert_type(entered_function("d"), Component[Pool])
 assert_type(entered_async_function("d"), Component[Pool])
 assert_type(server(80), Component[Server])
+assert_type(async_server(80), Component[AsyncServer])
+assert_type(async_entered("d"), Component[Pool])
+assert_type(async_beside("d"), Component[Pool])
 assert_type(entered("d"), Component[Pool])
 executor(max_workers=3)  # a constructor with overloads: what it gives is known to mypy only
 assert_type(beside("d"), Component[Pool])
@@ -196,8 +229,8 @@ def status(pool: Pool) -> dict[str, int]:
 
 
 @generator.suspend
-def suspend(pool: Pool) -> None:
-    """A suspend handler."""
+async def suspend(pool: Pool) -> None:
+    """A suspend handler, async."""
 
 
 @generator.resume
@@ -249,6 +282,39 @@ def without_instance() -> None:
 component(make_pool, stop=Server.stop)  # type: ignore[type-var,arg-type,call-overload,unused-ignore]  # pyright: ignore[reportCallIssue, reportArgumentType]
 component(make_pool, spot=stop_pool)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 component(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+# --- Background components ----------------------------------------------------------------------------------------------
+
+
+@background
+async def consumer(queue: str, *, size: int = 1) -> None:
+    """A task."""
+
+
+@background(ready=True, deadlines={"stop": 5}, on_crash="keep")
+def poller(seconds: float, ctx: Context = Context.here) -> None:
+    """A thread."""
+    ctx.ready(Pool())
+    assert_type(ctx.stopping.wait(seconds), bool)
+    assert_type(ctx.stopping.is_set(), bool)
+    ctx.crash(ValueError())
+
+
+@background
+async def listener(ctx: Context = Context.here) -> None:
+    """A task that hears that it is to stop."""
+    await ctx.stopping
+
+
+assert_type(consumer("q", size=3), Component[Any])
+assert_type(poller(0.5), Component[Any])
+assert_type(listener(), Component[Any])
+consumer(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+consumer("q", sise=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+background(ready=1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+component(make_pool, thread="main")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+component(make_pool, on_crash="restart")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+component(make_pool, retry="3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 # --- Component(...) -----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, assert_type
 
 from mainspring import (
+    CrashError,
     DefinitionError,
     Description,
     Edge,
@@ -64,9 +65,38 @@ def of_a_live_system(live: Live) -> None:
     assert_type(live.stop("a"), Report)
     assert_type(live.status(), Mapping[Id, Any])
     assert_type(live.report["a.b"], Outcome)
+    assert_type(live.report["a.b"].attempts, int)
     assert_type(live.report.critical_path, tuple[Id, ...])
     assert_type(live.definition, System)
     print(wrong)
+
+
+async def of_awaited_verbs(system: System) -> None:
+    """What the awaited verbs give: what their sync twins do."""
+    assert_type(await system.astart("a", on_failure="keep", observers=[print]), Live)
+    async with system.started(["a.b"]) as live:
+        assert_type(live, Live)
+    assert_type(await live.astart(["a.b", Id("a", "c")]), Report)
+    assert_type(await live.astop("a"), Report)
+    assert_type(await live.arestart(), Report)
+    assert_type(await live.asuspend(), Report)
+    assert_type(await live.aresume(), Report)
+    assert_type(await live.asignal("reload", "a"), Report)
+    assert_type(await live.astatus(), Mapping[Id, Any])
+    assert_type(live.join(1.5), bool)
+    await live.ajoin()
+    await system.astart(on_failure="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    async with system.started(on_failure="ignore"):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        pass
+
+
+def of_concurrency(groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """What a system takes that says how much runs together."""
+    system = System(groups, limits={"db": 2, "*": 8}, workers=4, deadlines={"stop": 5})
+    assert_type(System(groups, limits=3), System)
+    assert_type(system.plan().waves, tuple[tuple[Id, ...], ...])
+    System(groups, limits="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    System(groups, workers="4")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def of_an_observer(live: Live) -> None:
@@ -76,6 +106,9 @@ def of_an_observer(live: Live) -> None:
         assert_type(event.id, Id)
         assert_type(event.new, State)
         assert_type(event.took, float | None)
+        assert_type(event.error, BaseException | None)
+        assert_type(event.attempt, int)
+        assert_type(event.stack, str | None)
 
     def wrong(event: str) -> None: ...
 
@@ -94,6 +127,11 @@ def of_errors(system: System) -> None:
         assert_type(group.failures, tuple[Failure, ...])
         assert_type(group.live, Live | None)
         assert_type(group.exceptions[0], Exception | ExceptionGroup[Exception])
+    try:
+        live = system.start()
+        live.join()
+    except CrashError as crash:
+        assert_type(crash.failures[0].id, Id)
     try:
         system.start()
     except* ValueError as values:

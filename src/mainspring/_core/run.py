@@ -102,8 +102,8 @@ class Machine:
 
     __slots__ = (
         "_after", "_applies", "_asleep", "_before", "_blocked", "_closes", "_continuing", "_due", "_during",
-        "_halting", "_lanes", "_lanes_of", "_last", "_noticed", "_opens", "_order", "_parked", "_picky", "_ready",
-        "_sign", "_started", "_stumbled", "_taken", "_then", "_tick", "_to_come", "_waits", "attempts", "began",
+        "_halting", "_lanes", "_lanes_of", "_last", "_noticed", "_opens", "_order", "_parked", "_picky", "_plain", "_ready",
+        "_sign", "_started", "_stumbled", "_taken", "_then", "_tick", "_to_come", "_waits", "_woken", "attempts", "began",
         "chance", "changes", "deadlines", "ended", "failures", "flight", "held", "interrupted", "left_off", "limit",
         "next_moment", "on_failure", "origin", "phase", "phases", "plan", "rolled_back", "row", "skipped", "stages",
         "states", "to_cancel", "watch",
@@ -151,6 +151,7 @@ class Machine:
         self._due: dict[int, float] = {}
         self._last: dict[int, float] = {}  # when those who were cancelled past their deadline are let go
         self._asleep: dict[int, float] = {}  # in flight, but between two attempts; and until when
+        self._woken: set[int] = set()  # those of them whose time has come
         self._noticed: set[int] = set()
         self._tick: float = NO_LIMIT  # before then no call can become slow
         self.next_moment: float = NO_LIMIT  # before then nothing becomes due by time alone
@@ -178,6 +179,8 @@ class Machine:
         if self._lanes is not None:
             self._taken = [0] * len(self._lanes.room)
             self._parked = [[] for _ in self._lanes.room]
+        # Most requests have none of what takes a second look at each step, and to ask for each of them costs.
+        self._plain = not (self.phases or self.deadlines or plan.retries or self._parked or self.watch)
         if self.limit == 1:
             # Positions are an order that fits, and the one that the heap would give when there is one call at a time.
             self._order = iter(plan.members if sign > 0 else reversed(plan.members))
@@ -195,15 +198,16 @@ class Machine:
         """The next node to call, in its call number `phase.get(node, 0)`; `WAIT` for news; or `DONE`."""
         states, flight = self.states, self.flight
         while True:
-            if self._asleep:
-                self._wake(now)
-            if self._continuing:
-                node = self._continuing.pop()
-                if self._halting:
-                    self._leave_off(node, now)
-                    continue
-                self._arm(node, now)
-                return node
+            if not self._plain:
+                if self._asleep:
+                    self._wake(now)
+                if self._continuing:
+                    node = self._continuing.pop()
+                    if self._halting:
+                        self._leave_off(node, now)
+                        continue
+                    self._arm(node, now)
+                    return node
             node = -1
             if not self._halting and len(flight) < self.limit:
                 if self._order is not None:
@@ -218,11 +222,15 @@ class Machine:
                     continue
                 flight[node] = False
                 self.began[node] = now
+                during = self._during
+                if self._plain:
+                    if during >= 0:
+                        states[node] = during
+                    return node
                 if self._parked:
                     self._take_room(node)
                 if self.phases and node in self.phases:
                     self._before[node] = states[node]
-                during = self._during
                 if during >= 0:
                     if self.watch:
                         self._record(node, during, now)
@@ -277,6 +285,8 @@ class Machine:
         phases = self.phases.get(node)
         own_is_done = phases is not None and phases[self.phase.get(node, 0)].kind == POST
         self.left_off.append(node)
+        if node in self._woken:
+            self.attempts[node] -= 1
         if self.row.opens and self.held[node]:
             self._finish(node, self._after, now)
             return
@@ -296,6 +306,7 @@ class Machine:
             return
         for node in [node for node, until in self._asleep.items() if until <= now]:
             del self._asleep[node]
+            self._woken.add(node)
             self._continuing.append(node)
 
     def _is_passed_over(self, node: int) -> bool:
@@ -369,6 +380,20 @@ class Machine:
 
     def succeeded(self, node: int, now: float) -> None:
         """A call came to its end as it should."""
+        if self._plain:
+            if self._opens:
+                self.held[node] = 1
+                if self._started is not None:
+                    self._started.append(node)
+            elif self._closes:
+                self.held[node] = 0
+            self.ended[node] = now
+            del self.flight[node]
+            if self._after >= 0:
+                self.states[node] = self._after
+            if self._order is None:
+                self._free(node)
+            return
         if self.phases and node in self.phases:
             if self._goes_on(node, now):
                 return

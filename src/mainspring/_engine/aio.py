@@ -15,6 +15,7 @@ import math
 import queue
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
@@ -26,7 +27,7 @@ from .._core.model import CODE, OWN, STOP, State
 from ..errors import MissingExtra, StateError
 from .conduct import CANCELLED, MEMBER_OF, Call, Conductor, own_phase
 from .handlers import Store, finish_async, unwind, work_async
-from .workers import ELSEWHERE
+from .workers import ELSEWHERE, forget_loop
 
 try:
     import anyio
@@ -58,6 +59,7 @@ class World(Protocol):
 
     name: str
     cancelled: type[BaseException]
+    scope: Callable[[], CancelScope]  # a new one, without AnyIO having to find out first which loop is running
 
     def spawn(self, target: Callable[[], Coroutine[Any, Any, None]], name: str, context: Context) -> None:
         """Begin a task that nobody's cancellation reaches."""
@@ -119,7 +121,10 @@ class AsyncioWorld:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.clock = _from_one(self.loop.time)
+        # The usual loops' clock is this very one, behind a call of its own.
+        is_usual = getattr(type(self.loop), "time", None) is asyncio.BaseEventLoop.time
+        self.clock = time.monotonic if is_usual else _from_one(self.loop.time)
+        self.scope: Callable[[], CancelScope] = type(CancelScope())
         self._thread = threading.get_ident()
         self._tasks: set[object] = set()  # asyncio itself holds tasks only weakly
         self._is_ending = False
@@ -170,7 +175,8 @@ class AsyncioWorld:
             raise StateError(
                 "The event loop in which the system was started is closed, and its tasks have ended with it."
             )
-        return asyncio.run_coroutine_threadsafe(call(), self.loop).result()
+        here = forget_loop(copy_context())
+        return here.run(asyncio.run_coroutine_threadsafe, call(), self.loop).result()
 
 
 class TrioWorld:
@@ -183,6 +189,7 @@ class TrioWorld:
 
         self._trio = trio
         self.cancelled: type[BaseException] = trio.Cancelled
+        self.scope: Callable[[], Any] = trio.CancelScope
         self._token = trio.lowlevel.current_trio_token()
         self.clock = _from_one(trio.lowlevel.current_clock().current_time)
         self._thread = threading.get_ident()
@@ -315,7 +322,7 @@ class LiveTasks:
         self._carriers = 0
         self._is_carrying = False
         self._closing: Parker | None = None
-        self._context = copy_context()
+        self._context = copy_context() if world.is_running_here() else forget_loop(copy_context())
         self.is_used = False  # whether anything was called in a task
         self.drive: Drive | None = None  # of the request that is being carried out in this very loop
 
@@ -433,8 +440,8 @@ class LiveTasks:
     async def _perform(self, call: Call, scope: CancelScope, rest: _Rest | None) -> None:
         error: BaseException | str | None = None
         result = None
-        if call.told and rest is None:
-            error = CANCELLED
+        if call.told and rest is None and not (call.row.closes and call.phase.kind == OWN):
+            error = CANCELLED  # a stop is begun all the same: nobody else will
         else:
             call.scope = scope
             if call.told:
@@ -567,15 +574,18 @@ class Home:
             self._tasks.homes.pop(self._node, None)
         self._world.call_soon(partial(call.done, call, error, None))
 
+    def _take(self, call: Call | None) -> None:
+        self._call = call
+
     async def _main(self) -> None:
         outcome: BaseException | str | None = CANCELLED
-        self._call = self._start
+        self._take(self._start)
         me = self._world.current_task()
         self._tasks.calling.add(me)  # all that ever runs in this task is in a handler
         try:
             # What cancels the start is the outer scope; when the start has succeeded all the same, the inner one keeps that
             # away from everything that comes after, and can be cancelled itself.
-            with CancelScope() as outer, CancelScope() as inner:
+            with self._world.scope() as outer, self._world.scope() as inner:
                 outcome = await self._live(outer, inner)
         except BaseException as error:
             outcome = error
@@ -629,7 +639,7 @@ class Home:
         error: BaseException | str | None = CANCELLED
         result = None
         try:
-            with CancelScope() as scope:
+            with self._world.scope() as scope:
                 call.scope = scope
                 if not call.told:
                     result = await self._tasks._work(call)

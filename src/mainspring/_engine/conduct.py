@@ -245,6 +245,9 @@ class Conductor:
         self._context.run(MEMBER_OF.set, store)
         self.pumps_itself = False  # whether carriers pump, and call plain coroutine functions on the way
         self.suspended: tuple[Call, Any, Any] | None = None
+        self._now = 0.0  # when the last thing ended, and so when the next may begin
+        self._spare: Context | None = None  # a copy of the next, in which something was called that left it as it was
+        self._spare_of = self._context
         machine.chance = random.random
         machine.origin = machine.origin or clock()
 
@@ -259,10 +262,10 @@ class Conductor:
                 the rest with it.
         """
         machine, store, nodes = self.machine, self.store, self.store.graph.nodes
-        clock, watch = self.clock, machine.watch
+        watch, begin = machine.watch, machine.begin
+        self._now = self.clock()
         while True:
-            now = clock()
-            node = machine.begin(now)
+            node = begin(self._now)
             if machine.left_off:
                 for left in machine.left_off:
                     self._forget(left)
@@ -274,6 +277,7 @@ class Conductor:
             component = nodes[node]
             if type(component) is not Component:
                 self._constant(node, component)
+                self._now = self.clock()
                 continue
             if self.pumps_itself and node not in machine.phases and node not in machine.deadlines:
                 spec, row = component._spec, machine.row
@@ -285,20 +289,25 @@ class Conductor:
                 if is_plain:
                     if not in_carrier:
                         self._begin(node, component)
-                        machine.keep_time(now)
+                        machine.keep_time(self._now)
                         return False
                     if self._call_plain(node, component, shape, row):
                         continue
                     return False
             self._begin(node, component)
+            self._now = self.clock()
 
     def _call_plain(self, node: int, component: Component[Any], shape: Shape, row: Signal) -> bool:
         """Call a coroutine function, as far as it goes without waiting; say whether it has ended."""
         store, machine = self.store, self.machine
-        shared = self._context
-        context = None if row.opens else store.contexts.get(node)
+        # Most leave their context as it was: the next can be called in the same, and none needs one of its own at its stop.
+        base, context = self._context, None
+        if not row.opens:
+            base, context = store.bases.get(node, base), store.contexts.get(node)
         if context is None:
-            context = (shared if row.opens else store.bases.get(node, shared)).copy()
+            if self._spare is None or self._spare_of is not base:
+                self._spare, self._spare_of = base.copy(), base
+            context = self._spare
         coroutine = None
         try:
             if row.opens:
@@ -307,24 +316,29 @@ class Conductor:
                 coroutine = component._spec.stop(store.instances[node])  # type: ignore[misc]
             asked = context.run(coroutine.send, None)
         except StopIteration as stop:
+            if context is self._spare and context != base:
+                self._spare = None
+            self._now = now = self.clock()
             if coroutine is None:
                 self._failed(node, RuntimeError("a handler raised StopIteration"))
             elif row.opens:
                 store.instances[node] = stop.value
-                # Most leave their context as it was, and need none of their own to be stopped in.
-                if context == shared:
-                    store.bases[node] = shared
+                if context is self._spare:
+                    store.bases[node] = base
                 else:
                     store.contexts[node] = context
-                machine.succeeded(node, self.clock())
+                machine.succeeded(node, now)
             else:
                 if stop.value is not None:
                     self._results.setdefault(row.name, {})[node] = stop.value
-                machine.succeeded(node, self.clock())
+                machine.succeeded(node, now)
                 store.clear(node)
         except BaseException as error:
+            self._spare = None
             self._failed(node, error)
+            self._now = self.clock()
         else:
+            self._spare = None
             call = Call(node, component, row, own_phase(component._spec, row.name))
             call.done, call.context = self.done, context
             call.place = store
@@ -534,7 +548,7 @@ class Conductor:
             call.told = True
             if call.where is None and self._tasks is not None and call not in self.inline:
                 self._tasks.cancel(call)
-            else:
+            elif call.is_start:
                 self.store.tell_given_up(node)
 
     def interrupt(self, error: BaseException) -> None:
@@ -611,7 +625,8 @@ class Conductor:
             self.store.workers.pop(node, None)
             stop = partial(end, self.store, node, call.component, self._system, place, Guard())
             call.where.give_up(stop if unstopped else None, is_start=row.opens)
-        self.store.tell_given_up(node)
+        if call.is_start:
+            self.store.tell_given_up(node)
         self.store.clear(node)
 
     def _speak_of(self, call: Call, now: float) -> None:

@@ -274,7 +274,8 @@ def _in_thread(
     unstopped = row.opens or phase.kind == PRE
     stop = partial(end, store, node, component, system, place, own)
     worker.give_up(stop if unstopped else None, is_start=row.opens)
-    store.tell_given_up(node)
+    if row.opens:
+        store.tell_given_up(node)
     raise _Abandoned(given_up)
 
 

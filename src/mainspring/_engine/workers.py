@@ -147,7 +147,7 @@ class Worker:
 
 
 def stack_of_thread(ident: int | None) -> str:
-    """Where a thread is now, from the last frame of ours on."""
+    """Where a thread is now, from where our frames call those of the user."""
     import os
     import sys
     import traceback
@@ -161,5 +161,7 @@ def stack_of_thread(ident: int | None) -> str:
         found = found.f_back
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
     frames = traceback.extract_stack(frame)
-    here = max((i for i, entry in enumerate(frames) if entry.filename.startswith(ours)), default=-1)
-    return "".join(traceback.format_list(frames[here + 1 :]))
+    called = [i for i, entry in enumerate(frames) if not entry.filename.startswith(ours)]
+    first = next((i for i, entry in enumerate(frames) if entry.filename.startswith(ours)), -1)
+    begin = next((i for i in called if i > first), len(frames))
+    return "".join(traceback.format_list(frames[begin:]))
