@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Context
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from . import _text
 from ._core import compose, refs
@@ -1159,18 +1159,29 @@ class Live:
         raise kind(_headline(name, failures, machine, self._store), leaves, failures, self)
 
 
-class _Ask(NamedTuple):
+class _Ask:
     """A request, before it is its turn."""
 
-    name: str
-    stages: Callable[[], list[Plan]]
-    kind: type[RunError] | None
-    on_failure: OnFailure = "rollback"
+    __slots__ = ("kind", "name", "on_failure", "stages")
+
+    def __init__(
+        self,
+        name: str,
+        stages: Callable[[], list[Plan]],
+        kind: type[RunError] | None,
+        on_failure: OnFailure = "rollback",
+    ) -> None:
+        self.name, self.stages, self.kind = name, stages, kind
+        self.on_failure: OnFailure = on_failure
 
 
-class _Run(NamedTuple):
-    machine: Machine
-    results: dict[str, dict[int, Any]]
+class _Run:
+    """A request that is carried out."""
+
+    __slots__ = ("machine", "results")
+
+    def __init__(self, machine: Machine, results: dict[str, dict[int, Any]]) -> None:
+        self.machine, self.results = machine, results
 
 
 _INSIDE: Final = (

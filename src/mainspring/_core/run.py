@@ -42,7 +42,7 @@ SLOW: Final = 5.0  # seconds after which a call is spoken of
 OnFailure = Literal["rollback", "keep"]
 
 
-class Lanes(NamedTuple):
+class Lanes:
     """What calls take up while they are in flight. A call begins when there is room in all lanes of its node.
 
     Parameters:
@@ -50,8 +50,10 @@ class Lanes(NamedTuple):
         of: the lanes of each node.
     """
 
-    room: Sequence[int]
-    of: Sequence[tuple[int, ...]]
+    __slots__ = ("of", "room")
+
+    def __init__(self, room: Sequence[int], of: Sequence[tuple[int, ...]]) -> None:
+        self.room, self.of = room, of
 
 
 class Failed(NamedTuple):
