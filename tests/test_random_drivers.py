@@ -267,7 +267,7 @@ class World:
     @staticmethod
     def stop_from_elsewhere(live: Live) -> None:
         """Stop the system in another thread, while something is under way in the first."""
-        with contextlib.suppress(RunError):
+        with contextlib.suppress(RunError, Interruption, asyncio.CancelledError):
             live.stop()
 
     def beside(self, act: Act, what: str) -> None:

@@ -558,7 +558,7 @@ class Home:
 
     def post(self, call: Call) -> None:
         """Have a call made."""
-        if self._is_dead:
+        if self._is_dead or (self._unwinding is not None and not call.row.closes):
             self._answer_for_the_dead(call)
             return
         if self._unwinding is not None and call.row.closes:
