@@ -907,22 +907,24 @@ class Live:
             if host.foreign is not None:
                 report: Report = host.foreign.run_from_outside(lambda: self._arequest(ask))
                 return report
-        with self._lock:
-            self._owner = get_ident()
-            try:
-                with Guard() as guard:
-                    self._guard = guard
-                    run = self._prepare(ask)
-                    interruption = self._run(name, run, guard)
-                while (late := guard.take()) is not None:
-                    # It came when all had been done, and before anybody could know: a start is taken back all the same.
-                    interruption = interruption or late
+        try:
+            with self._lock:
+                self._owner = get_ident()
+                try:
                     with Guard() as guard:
-                        run.machine.interrupt()
-                        self._run(name, run, guard)
-            finally:
-                self._owner = self._guard = None
-        self._settled()
+                        self._guard = guard
+                        run = self._prepare(ask)
+                        interruption = self._run(name, run, guard)
+                    while (late := guard.take()) is not None:
+                        # It came when all had been done, and before anybody could know: a start is taken back all the same.
+                        interruption = interruption or late
+                        with Guard() as guard:
+                            run.machine.interrupt()
+                            self._run(name, run, guard)
+                finally:
+                    self._owner = self._guard = None
+        finally:
+            self._settled()
         return self._came_of(ask, run, interruption)
 
     async def _arequest(self, ask: _Ask) -> Report:
