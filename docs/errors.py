@@ -30,19 +30,17 @@ class Example(NamedTuple):
         about: when it happens, and what to do.
         program: what raises it.
         leaf: whether the error is inside the group that is raised, rather than raised itself.
-        without: a library that is taken for not installed, and the module of Mainspring that uses it.
+        without: a library that is taken for not installed, and the modules of Mainspring that use it.
     """
 
     name: str
     about: str
     program: str
     leaf: bool = False
-    without: tuple[str, str] | None = None
+    without: tuple[str, ...] = ()
 
 
-def _example(
-    name: str, about: str, program: str, *, leaf: bool = False, without: tuple[str, str] | None = None
-) -> Example:
+def _example(name: str, about: str, program: str, *, leaf: bool = False, without: tuple[str, ...] = ()) -> Example:
     return Example(name, " ".join(about.split()), dedent(program).strip() + "\n", leaf, without)
 
 
@@ -413,7 +411,7 @@ USE = [
 
         System({"app": {"client": client()}}).start()
         """,
-        without=("anyio", "mainspring._engine.aio"),
+        without=("anyio", "mainspring._engine.worlds", "mainspring._engine.tasks", "mainspring._engine.aio"),
     ),
 ]
 
@@ -472,9 +470,9 @@ def run(example: Example) -> Outcome:
 
 
 @contextmanager
-def _hidden(library: str, user: str) -> Iterator[None]:
-    """A library as if it were not installed, for a module of ours that is imported anew."""
-    kept = {name: sys.modules.pop(name, None) for name in (library, user)}
+def _hidden(library: str, *users: str) -> Iterator[None]:
+    """A library as if it were not installed, for modules of ours that are imported anew."""
+    kept = {name: sys.modules.pop(name, None) for name in (library, *users)}
     sys.modules[library] = None  # type: ignore[assignment]
     try:
         yield

@@ -18,7 +18,7 @@ import mainspring
 PACKAGE = Path(mainspring.__file__).parent
 
 # From the inside out: each may import what stands before it.
-LAYERS = ("_text", "errors", "_core", "_engine", ("_report", "_describe"), "system", "")
+LAYERS = ("_text", "errors", "_core", "_engine", ("_report", "_describe"), "live", "system", "")
 
 # Rooms and front doors use the public names only, and of other rooms just these.
 OUTER: dict[str, tuple[str, ...]] = {
@@ -169,7 +169,7 @@ def test_pure_rooms_have_no_effects() -> None:
 
 # Who may use what of other packages; all of it is imported when it is used, and an extra.
 FOREIGN = {
-    "_engine.aio": {"anyio", "trio"},
+    "_engine.worlds": {"anyio", "trio"},
     "_engine.background": {"anyio"},
     "runner._tree": {"rich"},
 }
@@ -188,7 +188,7 @@ def test_nothing_but_the_standard_library() -> None:
 def test_threads_and_signals_are_for_the_engine() -> None:
     """Threads, signals and logging are known to the engine and the face, not to the layers further in."""
     users = {top(found.by) for found in OTHERS if found.of.split(".")[0] in ("threading", "signal", "queue", "logging")}
-    assert users <= {"_engine", "system", *OUTER}
+    assert users <= {"_engine", "live", "system", *OUTER}
 
 
 # --- What is loaded -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ A tour of the rooms, from the inside out; each may import what stands above it, 
     errors.py   the error tree
     _core/      the pure centre: definitions, references, graph, checks, plans, and the run machine that decides
     _engine/    the only room that calls handlers: drivers without decisions of their own
-    system.py   the face: System and Live
+    live.py     the handle on what runs: Live
+    system.py   the face: System
     runner/     running a system as a process: signals, grace period, exit status
     cli/        the command line
 
@@ -56,7 +57,8 @@ from .errors import (
     UpdateError,
     WrongType,
 )
-from .system import Live, Started, System
+from .live import Live
+from .system import Started, System
 
 if TYPE_CHECKING:
     from ._describe import Description, Entry

@@ -9,7 +9,7 @@ from . import _text
 
 if TYPE_CHECKING:
     from ._core.callables import Id
-    from .system import Live
+    from .live import Live
 
 
 class MainspringError(Exception):

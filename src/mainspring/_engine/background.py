@@ -217,7 +217,7 @@ def _task(function: Callable[..., Any], wants: str | None, ready: bool) -> Calla
     async def scope(*args: Any, **given: Any) -> AsyncIterator[Any]:
         import anyio
 
-        from .aio import stack_of
+        from .tasks import stack_of
 
         waiting = anyio.Event()
         run = _Run(_split(given, wants), ready, _Stopping(anyio.Event()), waiting.set)

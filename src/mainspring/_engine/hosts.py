@@ -20,7 +20,9 @@ from .handlers import Store
 from .interrupt import Guard
 
 if TYPE_CHECKING:
-    from .aio import LiveTasks, OwnLoop, World
+    from .aio import OwnLoop
+    from .tasks import LiveTasks
+    from .worlds import World
 
 
 class Host:
@@ -72,7 +74,7 @@ class Host:
         Raises:
             StateError: there is none, or the live system belongs to another one.
         """
-        from .aio import world_here
+        from .worlds import world_here
 
         here = world_here()
         tasks = self._tasks
@@ -195,7 +197,7 @@ class Host:
         return {"limit": self._places.limit, "lanes": self._places.lanes}
 
     def _new_tasks(self, world: World) -> LiveTasks:
-        from .aio import LiveTasks
+        from .tasks import LiveTasks
 
         return LiveTasks(world, self._store, self._system, self._store.crash)
 

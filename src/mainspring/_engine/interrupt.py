@@ -18,7 +18,7 @@ from time import monotonic
 from types import CodeType, FrameType, TracebackType
 from typing import Any, ClassVar, Final
 
-_OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_engine", "system"))
+_OURS: Final = tuple(f"{__name__.split('.')[0]}.{room}" for room in ("_core", "_engine", "live", "system"))
 
 
 class Guard:
