@@ -208,6 +208,7 @@ class Machine:
                     if self._halting:
                         self._leave_off(node, now)
                         continue
+                    self._woken.discard(node)
                     self._arm(node, now)
                     return node
             node = -1
