@@ -426,17 +426,19 @@ class Started:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        assert self._live is not None
-        is_ours = self._body.leave(error)
+        is_ours = False
         try:
-            await self._live.astop()
+            is_ours = self._body.leave(error)
+            if self._live is not None:
+                await self._live.astop()
         except StopError as failed:
             if error is None or is_ours or isinstance(error, Exception):
                 raise
             error.add_note(f"Afterwards: {failed}")
         except BaseException:
-            await self._live._astop_at_last()
+            if self._live is not None:
+                await self._live._astop_at_last()
             raise
-        if error is None or is_ours or isinstance(error, Exception):
+        if self._live is not None and (error is None or is_ours or isinstance(error, Exception)):
             self._live._raise_crashes()
         return is_ours
