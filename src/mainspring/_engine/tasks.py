@@ -256,7 +256,7 @@ class LiveTasks:
             self._idle.clear()
             try:
                 await shielded(closing)
-            except BaseException as error:
+            except (self.world.cancelled, KeyboardInterrupt) as error:
                 interruption = error
         self._closing = None
         return interruption
