@@ -602,7 +602,8 @@ class Live:
             definition = self._system._definition
             has_async = any(async_handlers(spec) for spec in definition.cache["specs"])
             limits, workers = definition.options.limits, definition.options.workers
-            self._host = Host(self._store, self._observers, definition.name, limits, workers, has_async)
+            name, deadlines = definition.name, definition.deadlines
+            self._host = Host(self._store, self._observers, name, limits, workers, deadlines, has_async)
         return self._host
 
     def _prepare(self, ask: _Ask) -> _Run:

@@ -33,6 +33,7 @@ class Host:
         observers: those who watch it.
         system: its name.
         limits, workers: how many calls there may be at once.
+        deadlines: the system's own, in seconds.
         has_async: whether it has async handlers, as far as one can see.
     """
 
@@ -43,8 +44,10 @@ class Host:
         system: str | None,
         limits: int | Mapping[str, int] | None,
         workers: int,
+        deadlines: float | Mapping[str, float] | None,
         has_async: bool,
     ) -> None:
+        self._deadlines = deadlines
         self._store, self._observers, self._system, self._has_async = store, observers, system, has_async
         self._places = Places(store, limits, workers)
         self._pool = Pool()
@@ -199,7 +202,7 @@ class Host:
     def _new_tasks(self, world: World) -> LiveTasks:
         from .tasks import LiveTasks
 
-        return LiveTasks(world, self._store, self._system, self._store.crash)
+        return LiveTasks(world, self._store, self._system, self._deadlines, self._store.crash)
 
     def _rest(self) -> None:
         self._pool.close()

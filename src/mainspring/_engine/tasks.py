@@ -10,19 +10,21 @@ them. The driver alone sees it, and stops components in order.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextvars import Context, copy_context
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from .._core.model import CODE, OWN, STOP, State
+from .._core.plan import deadline_of
 from ..errors import StateError
 from .conduct import CANCELLED, Call, own_phase
 from .handlers import Store, finish_async, unwind, work_async
 from .workers import ELSEWHERE, forget_loop
-from .worlds import CancelScope, Parker, World, shielded
+from .worlds import CancelScope, Parker, World, current_time, shielded, sleep
 
 if TYPE_CHECKING:
     from .aio import Drive
@@ -35,13 +37,20 @@ class LiveTasks:
         world: the event loop.
         store: what the live system holds.
         system: its name.
+        deadlines: its own, in seconds.
         crashed: takes the node of a component that broke by itself, and the error.
     """
 
     def __init__(
-        self, world: World, store: Store, system: str | None, crashed: Callable[[int, BaseException], None]
+        self,
+        world: World,
+        store: Store,
+        system: str | None,
+        deadlines: float | Mapping[str, float] | None,
+        crashed: Callable[[int, BaseException], None],
     ) -> None:
         self.world, self.crashed = world, crashed
+        self._deadlines = deadlines
         self.store, self.system = store, system
         self.homes: dict[int, Home] = {}
         self.lost = 0  # tasks that were let go, and have not ended
@@ -209,10 +218,16 @@ class LiveTasks:
         """Stop what a start made that had been given up on."""
         try:
             if error is None:
-                with CancelScope(shield=True):
+                with CancelScope(shield=True, deadline=current_time() + self.patience(call)):
                     await in_context(call.context, self.stop_now(call))
         except Exception:
             _log_late()
+
+    def patience(self, call: Call) -> float:
+        """Seconds that the stop of a component may take."""
+        own = deadline_of(call.component._spec.deadlines, "stop")
+        seconds = deadline_of(self._deadlines, "stop") if own is None else own
+        return math.inf if seconds is None else seconds
 
     async def stop_now(self, call: Call) -> None:
         """Stop what a start made, in the present task and context."""
@@ -391,12 +406,27 @@ class Home:
         else:
             call.done(call, error, result)
 
+    def _begin_deadline(self) -> CancelScope:
+        # No request waits for the component to be left, and so none would give up on it.
+        seconds, waiting = self._tasks.patience(self._start), CancelScope()
+
+        async def wait() -> None:
+            with waiting:
+                await sleep(seconds)
+                if self._unwinding is not None:
+                    self._unwinding.cancel()
+
+        if seconds < math.inf:
+            self._world.spawn(wait, "mainspring deadline", copy_context())
+        return waiting
+
     async def _broke(self, error: BaseException) -> None:
         # Cancelled, and not by us: what the component holds open in this task was, a task group with a crash in it.
         self._call = None
         assert self._start.place is not None
         scope = self._start.place.scopes[self._node]
         found: BaseException | None = None
+        with_deadline = self._begin_deadline()
         if scope is not None:
             found = await unwind(scope, error)
         else:
@@ -404,6 +434,7 @@ class Home:
                 await self._tasks.stop_now(self._start)
             except BaseException as raised:
                 found = raised
+        with_deadline.cancel()
         self._is_dead = True
         is_over = self._world.is_ending()
         if is_over:

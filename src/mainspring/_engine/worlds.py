@@ -17,6 +17,7 @@ from .workers import forget_loop
 try:
     from anyio import CancelScope as CancelScope
     from anyio import current_time as current_time
+    from anyio import sleep as sleep
     from anyio.lowlevel import checkpoint as checkpoint
 except ImportError as error:
     raise MissingExtra("async", "A system with async components, and every verb that is awaited,") from error
