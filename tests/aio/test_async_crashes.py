@@ -23,11 +23,13 @@ from mainspring import (
     Id,
     Live,
     RunError,
+    SignalError,
     StartError,
     StateError,
     StopError,
     System,
     component,
+    opaque,
     ref,
 )
 
@@ -72,6 +74,70 @@ def failures_of(error: RunError) -> list[tuple[str, str, str]]:
 
 
 # --- In a group that is held open ---------------------------------------------------------------------------------------
+
+
+def test_leaving_what_broke_has_the_deadline_of_a_stop(run: Backend) -> None:
+    """A clean-up after a crash that hangs is cancelled at the deadline of a stop; then the crash is told."""
+    cancelled: list[bool] = []
+
+    @component(deadlines={"stop": 0.05})
+    async def it() -> AsyncIterator[None]:
+        async def breaks() -> None:
+            raise Bomb("boom")
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(breaks)
+                yield
+        finally:
+            try:
+                await forever()
+            finally:
+                cancelled.append(True)
+
+    async def main() -> None:
+        with pytest.raises(CrashError):
+            async with System({"a": {"it": it()}}).started():
+                await forever()
+        assert cancelled == [True]
+
+    run(main)
+
+
+def test_a_status_of_what_broke_is_answered_while_it_is_left(run: Backend) -> None:
+    """While a broken component cleans up, other handlers are not waited for: they fail at once."""
+    gate = Gate()
+
+    @component
+    async def it(go: Any) -> AsyncIterator[None]:
+        async def breaks() -> None:
+            await go.wait()
+            raise Bomb("boom")
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(breaks)
+                yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await gate()
+
+    @it.status
+    async def _(instance: None) -> str:
+        return "well"
+
+    async def main() -> None:
+        go = anyio.Event()
+        live = await System({"a": {"it": it(go=opaque(go))}}).astart()
+        go.set()
+        await gate.reached.wait()
+        with pytest.raises(SignalError, match="broke"):
+            await live.astatus()
+        gate.opened.set()
+        with pytest.raises(CrashError):
+            await live.ajoin()
+
+    run(main)
 
 
 async def in_anyio_group(task: Callable[[], Any], needs: Any = None) -> AsyncIterator[str]:
