@@ -54,6 +54,8 @@ class Call:
     # all the rest of a call.
     told = False  # whether it is to be cancelled
     gone = False  # whether it was let go: nobody waits for it any more
+    over = False  # whether it has ended in its task, even if nobody has heard of it yet
+    went_well = False
     place: Place | None = None
     context: Context | None = None
     made: Any = None  # what an earlier part of the call gave, and is to be awaited

@@ -94,11 +94,23 @@ class LiveTasks:
     def let_go(self, call: Call) -> None:
         """Wait for a call no longer."""
         call.gone = True
+        if call.over:
+            # It ended while this was on its way from another thread. What it made is stopped all the same.
+            if call.is_start and call.went_well:
+                self._stop_after_all(call)
+            return
         self.lost += 1
         if call.home:
             self.homes.pop(call.node, None)
         else:
             self._carriers -= 1
+
+    def _stop_after_all(self, start: Call) -> None:
+        stop = Call(start.node, start.component, STOP, own_phase(start.component._spec, "stop"))
+        stop.place, stop.context, stop.home = start.place, start.context, self.has_home(start.node)
+        stop.done = _log_if_failed
+        if stop.home or stop.phase.handler is not None:
+            self.submit(stop)
 
     def stack(self, call: Call) -> str:
         """Where a call hangs."""
@@ -151,6 +163,7 @@ class LiveTasks:
         else:
             self._carriers -= 1
         if call is not None and not gone:
+            call.over = True
             call.done(call, failed, None)
         self._rouse(1)
         if self.drive is not None:
@@ -201,6 +214,7 @@ class LiveTasks:
             await self.stop_late(call, error)
             raise _Ended
         self._is_carrying = True
+        call.over, call.went_well = True, error is None
         try:
             call.done(call, error, result)
         finally:
@@ -277,6 +291,14 @@ class LiveTasks:
         return interruption
 
 
+def _log_if_failed(call: Call, error: BaseException | str | None, result: Any) -> None:
+    if isinstance(error, BaseException):
+        import logging
+
+        what = "An abandoned component ended late, and its clean-up failed."
+        logging.getLogger("mainspring").error(what, exc_info=error)
+
+
 def _log_late() -> None:
     import logging
 
@@ -342,6 +364,7 @@ class Home:
             self._tasks.lost -= 1
             return
         self._tasks.homes.pop(self._node, None)
+        call.over, call.went_well = True, outcome is None
         call.done(call, outcome, None)
 
     async def _live(self, outer: CancelScope, inner: CancelScope) -> BaseException | str | None:
@@ -404,6 +427,7 @@ class Home:
         if call.gone:
             self._tasks.lost -= 1
         else:
+            call.over, call.went_well = True, error is None
             call.done(call, error, result)
 
     def _begin_deadline(self) -> CancelScope:
