@@ -1246,12 +1246,18 @@ def sync_part(name, needs=None):
 parts = {f"c{n}": (part if n % 3 else sync_part)(f"c{n}", ref(f"a.c{n - 2}") if n > 1 else None) for n in range(12)}
 system = System({"a": parts})
 
+is_armed = False
+
 async def main():
+    global is_armed
+    is_armed = True
     signal.setitimer(signal.ITIMER_REAL, chance.random() * 0.006 + 1e-5)
     async with system.started():
         await anyio.sleep(0.001)
 
 def on_alarm(number, frame):
+    if not is_armed:
+        return  # the run is over, and the next one not set up: what trio makes of that is not what this is about
     # What is interrupted in its own code, before it has noted what it did, is not what this is about.
     if frame.f_code.co_filename == __file__:
         signal.setitimer(signal.ITIMER_REAL, 1e-5)
@@ -1267,6 +1273,7 @@ for n in range(runs):
     except KeyboardInterrupt:
         interrupted += 1
     finally:
+        is_armed = False
         try:
             signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:

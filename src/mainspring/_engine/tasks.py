@@ -320,6 +320,7 @@ class Home:
         self._call: Call | None = None  # that is being made
         self._is_dead = False
         self._unwinding: CancelScope | None = None
+        self._shielding: CancelScope | None = None
         assert start.context is not None
         self._world.spawn(self._main, str(tasks.store.graph.ids[start.node]), start.context)
 
@@ -357,6 +358,8 @@ class Home:
         except BaseException as error:
             outcome = error
         self._tasks.calling.discard(me)
+        if self._shielding is not None:
+            self._shielding.cancel()
         call = self._call
         if call is None:
             return  # it broke, and has told so
@@ -376,11 +379,17 @@ class Home:
         start.scope = None  # what is asked of it now comes too late
         if outer.cancel_called:
             inner.shield = True
+            self._shielding = CancelScope()
+            self._world.spawn(partial(self._until_the_end, inner, self._shielding), "mainspring shield", copy_context())
         if start.gone:
+            self._unwinding = inner
+            deadline = self._begin_deadline()
             try:
                 await self._tasks.stop_now(start)
             except Exception:
                 _log_late()
+            finally:
+                deadline.cancel()
             return None
         self._finish(start, None, None)
         while True:
@@ -429,6 +438,15 @@ class Home:
         else:
             call.over, call.went_well = True, error is None
             call.done(call, error, result)
+
+    async def _until_the_end(self, inner: CancelScope, waiting: CancelScope) -> None:
+        # A shield also keeps away the cancellation with which a run of trio ends, and nothing else would end the task then.
+        with waiting:
+            try:
+                await sleep(math.inf)
+            finally:
+                if not waiting.cancel_called:
+                    inner.shield = False
 
     def _begin_deadline(self) -> CancelScope:
         # No request waits for the component to be left, and so none would give up on it.
