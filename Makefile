@@ -58,6 +58,7 @@ build: $(VENV)/.dev ## Build the wheel and try it in an environment of its own
 soak: $(VENV)/.dev ## The long runs: random tests, 1,000,000 runs of the machine, 100,000 of the drivers, 300 signals to the service
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/test_machine.py tests/test_properties.py tests/test_random_drivers.py -q
 	$(BIN)/python tests/soak.py --machine $${SOAK_MACHINE:-1000000} --drivers $${SOAK_DRIVERS:-100000} --seed $${SOAK_SEED:-0} --jobs 2
+	STORM=1 $(BIN)/pytest tests/aio/test_cancellation.py -q -k random_moments
 	SERVICE_SIGNALS=$${SERVICE_SIGNALS:-300} $(BIN)/pytest tests/service/test_processes.py -q -s -k whatever
 	for i in $$(seq $${SOAK_KILLS:-20}); do $(BIN)/pytest tests/service/test_processes.py -q -k killed || exit 1; done
 
