@@ -85,8 +85,11 @@ class _Future:
         self._future = loop.create_future()
 
     def wake(self) -> None:
-        if not self._future.done():
-            self._future.set_result(None)
+        try:
+            if not self._future.done():
+                self._future.set_result(None)
+        except asyncio.InvalidStateError:
+            pass  # between the two a signal's handler cancelled the task that waits
 
     def wait(self) -> Awaitable[object]:
         return self._future
