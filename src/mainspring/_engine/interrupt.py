@@ -125,7 +125,10 @@ class LoopGuard(Guard):
         if self._mine:
             LoopGuard.active.remove(self)
             if not LoopGuard.active and getsignal(SIGINT) is _on_sigint_in_loop:
-                signal(SIGINT, LoopGuard.instead)
+                # asyncio's runner takes its handler away at its end, but only where it finds it: ours may have stood there.
+                main_task = getattr(LoopGuard.instead, "keywords", {}).get("main_task")
+                is_over = main_task is not None and main_task.done()
+                signal(SIGINT, default_int_handler if is_over else LoopGuard.instead)
 
 
 def _is_ours(frame: FrameType | None) -> bool:
