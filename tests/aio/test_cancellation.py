@@ -1285,8 +1285,7 @@ print("fine" if interrupted else "never interrupted")
 """
 
 
-# Not in every run: an interruption in the first instruction of `__aexit__`, or while trio sets itself up, is nobody's to catch,
-# and about one child in twenty has been seen to hang on asyncio, which is not understood.
+# Not in every run: an interruption in the first instruction of `__aexit__`, or while trio sets itself up, is nobody's to catch.
 @pytest.mark.skipif("STORM" not in os.environ, reason="a part of `make soak`")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_ctrl_c_at_random_moments(tmp_path: Any, backend: str) -> None:
