@@ -173,6 +173,20 @@ def test_describe_takes_ids_and_groups_and_prints_json(tmp_path: Path) -> None:
     assert shown.startswith("db.pool  (component)\n")
 
 
+def test_plugins_prints_what_each_of_them_changed(tmp_path: Path) -> None:
+    """As `str(system.explain_plugins())` does, or as JSON."""
+    (tmp_path / "other.py").write_text(
+        "from app import system\n"
+        "from mainspring import Plugin\n"
+        "full = system.with_plugins(Plugin('quiet', defaults={'env': {'level': 'error', 'port': 1}}))\n"
+    )
+    done = mainspring(tmp_path, "plugins", "other:full")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == "quiet\n  + env.level: 'error'\n"
+    assert mainspring(tmp_path, "plugins", "other:full", "--json").out.startswith(("{", "["))
+    assert mainspring(tmp_path, "plugins", "app:system").out == "no plugins\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -3,6 +3,7 @@
 `python`    is run. A first line `# name.py` saves it under that name as well; `# name.py, continued` adds to that file.
 `pycon`     is run as a session at the prompt, and its output compared.
 `text`      is the output of the `python` block before it.
+`toml`      is saved under the name in its first line, `# pyproject.toml`.
 `console`   lines after `$` are run by a shell and their output compared; a line `^C` is an interruption from the keyboard.
 
 What is different in each run is not compared: times, addresses in memory, and where a definition was written. The port
@@ -27,6 +28,8 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import IO, NamedTuple
+
+from mainspring._named import isolated
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30  # that a command may take
@@ -110,7 +113,7 @@ class Page:
 
     def run(self) -> int:
         """Run everything; the number of blocks that were."""
-        with self._here():
+        with isolated(), self._here():
             count = sum(self._run_block(block) for block in blocks(self.path))
             for name, value in list(vars(self.module).items()):
                 if name.startswith("test_") and not inspect.signature(value).parameters:
@@ -148,6 +151,11 @@ class Page:
             self._session(block)
         elif block.language == "console":
             self._console(block)
+        elif block.language == "toml":
+            file = re.match(r"# (?P<name>[\w/]+\.toml)\n", block.text)
+            if file is None:
+                return False
+            (self.directory / file["name"]).write_text(block.text)
         else:
             return False
         return True

@@ -1,7 +1,9 @@
-"""The command line: `mainspring run|check|plan|graph|describe package.module:system`.
+"""The command line: `mainspring run|check|plan|graph|describe|plugins TARGET`, and `mainspring list`.
 
-_load.py  from `package.module:system` to a system, with a sentence for everything that can be wrong with it
-_set.py   what `--set` and `--select` say
+_load.py   where modules are looked for, and what cannot be had
+_list.py   the systems that have names
+_set.py    what `--set` and `--select` say
+_leave.py  leaving a process whose threads do not end
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from mainspring import DefinitionError, MainspringError, System
+from mainspring import DefinitionError, MainspringError, System, named_systems
 from mainspring.runner import run, show
 
 from ._leave import leave_within
-from ._load import Trouble, load, on_path
+from ._list import as_data, as_text
+from ._load import Trouble, on_path
 from ._set import overridden, split_select
 
 BAD_USAGE: Final = 2
@@ -24,10 +27,10 @@ INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
 _TARGET = """\
-TARGET says where the system is: package.module:attribute, for example
-app.system:system. The attribute is a System, or a function without required
-arguments that returns one; it may be dotted. Modules are looked for in the
-current directory first.
+TARGET is the name of a system, as `mainspring list` prints them, or says where
+it is: package.module:attribute, for example app.system:system. The attribute
+is a System, or a function without required arguments that returns one; it may
+be dotted. Modules are looked for in the current directory first.
 """
 _SET = """\
 --set PATH=VALUE exchanges a part of the system, by the paths of
@@ -36,6 +39,19 @@ web.server.enabled=false. VALUE is read as JSON, and taken as text where it is
 not JSON. Where the value now is text, VALUE is taken as text, as it stands;
 where it is a path of pathlib, VALUE becomes one; where it is a number, true or
 false, a list or a mapping, VALUE has to be JSON. A secret stays a secret.
+"""
+_NAMES = """\
+A system is given a name by the decorator mainspring.named_system, or in the
+table [tool.mainspring] of a pyproject.toml, in this directory or above it:
+
+  [tool.mainspring]
+  modules = ["app.system"]      # imported, to find what is registered there
+
+  [tool.mainspring.systems]
+  dev = "app.system:system"
+  test = { target = "app.fakes:system", doc = "With fakes." }
+
+Exit status: 0 if all of them can be had, 2 if not. All are listed anyway.
 """
 _STATUSES = """\
 Ctrl-C and SIGTERM stop everything in order, within the grace period; a second
@@ -104,21 +120,37 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mainspring {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+    def bare(
+        name: str, command: Callable[[argparse.Namespace], int], help: str, epilog: str
+    ) -> argparse.ArgumentParser:
         one = commands.add_parser(
             name,
             help=help,
             description=help[0].upper() + help[1:] + ".",
-            epilog=f"{_TARGET}\n{_SET}",
+            epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        one.add_argument("target", metavar="TARGET", help="package.module:attribute")
-        one.add_argument(
-            "--select", metavar="ID,...", action="append", help="only these components or groups, and what they need"
-        )
-        one.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="exchange a part; see below")
         one.add_argument("-C", "--directory", metavar="DIR", help="change to this directory first")
         one.set_defaults(command=command)
+        return one
+
+    def with_target(
+        name: str, command: Callable[[argparse.Namespace], int], help: str, epilog: str
+    ) -> argparse.ArgumentParser:
+        one = bare(name, command, help, epilog)
+        one.add_argument("target", metavar="TARGET", help="a name, or package.module:attribute")
+        return one
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        one = with_target(name, command, help, f"{_TARGET}\n{_SET}")
+        one.add_argument(
+            "--select",
+            metavar="ID,...",
+            action="append",
+            help="only these components, groups, patterns (db.*) or tags (tag:http), and what they need; "
+            "with - in front: not these",
+        )
+        one.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="exchange a part; see below")
         return one
 
     run = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
@@ -140,6 +172,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     describe = add("describe", _describe, "print what the system is made of; secrets are masked")
     describe.add_argument("ids", metavar="ID", nargs="*", help="a component or a group; everything if not given")
     describe.add_argument("--json", action="store_true", help="as JSON")
+    plugins = with_target(
+        "plugins", _plugins, "print the plugins of the system, and what each of them changed", _TARGET
+    )
+    plugins.add_argument("--json", action="store_true", help="as JSON")
+    names = bare("list", _list, "print the systems that have names, where they are, and what they are for", _NAMES)
+    names.add_argument("--json", action="store_true", help="as JSON")
     return parser
 
 
@@ -239,6 +277,21 @@ def _describe(options: argparse.Namespace) -> int:
     return 0
 
 
+def _plugins(options: argparse.Namespace) -> int:
+    report = System.named(options.target).explain_plugins()
+    _print(_json(report.as_dict()) if options.json else str(report))
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    found = named_systems()
+    _print(_json(as_data(found)) if options.json else as_text(found))
+    for entry in found:
+        if entry.error is not None:
+            show.say(f"\n{entry.name or '?'}: {show.explained(entry.error)}")
+    return BAD_USAGE if any(entry.error for entry in found) else 0
+
+
 def _ids(system: System, given: str) -> list[str]:
     if given in system.groups:
         return [str(id) for id in system if id.group == given]
@@ -260,7 +313,7 @@ def _json(data: Any) -> str:
 
 
 def _loaded(options: argparse.Namespace) -> System:
-    return overridden(load(options.target), options.set)
+    return overridden(System.named(options.target), options.set)
 
 
 def _selected(options: argparse.Namespace) -> System:

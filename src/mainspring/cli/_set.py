@@ -13,12 +13,13 @@ from mainspring import Component, Id, MainspringError, Secret, System
 from ._load import Trouble
 
 _UNKNOWN: Final[Any] = object()
-_PARTS: Final = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
+# A quotation mark that is never closed stays in its part, for the selection to say so.
+_PARTS: Final = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"|")+', re.DOTALL)
 _PATH: Final = re.compile(r'((?:[^="]|"(?:\\.|[^"\\])*")+)=(.*)', re.DOTALL)
 
 
 def split_select(given: Sequence[str]) -> list[str]:
-    """The parts of selections that are written with commas."""
+    """The parts of selections that are written with commas; what is in quotation marks may have commas of its own."""
     parts = [part.strip() for one in given for part in _PARTS.findall(one)]
     return [part for part in parts if part]
 

@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any, Final, Literal
 
 from mainspring import (
-    Component,
     Event,
     Failure,
     Id,
@@ -48,7 +47,7 @@ _MOMENT: Final = 1.0  # seconds; the Watch takes far less
 
 
 def run(
-    system: System | Callable[[], System],
+    system: System | Callable[[], System] | str,
     *,
     select: str | Id | Iterable[str | Id] | None = None,
     grace: float = 30.0,
@@ -71,9 +70,10 @@ def run(
     one that goes on. So call it early, before there are threads.
 
     Parameters:
-        system: a system, or a function that gives one. A function is called again for each restart, before anything is
-            stopped; if that fails, the system keeps running as it is.
-        select: an id, a group's name, or several of them; everything if not given.
+        system: a system, or a function that gives one, or the name of a system, as `System.named` takes it. A function is
+            called again for each restart, and a name looked up again, before anything is stopped; if that fails, the system
+            keeps running as it is.
+        select: an id, a group, a pattern, a tag, or several of them; everything if not given.
         grace: seconds that stopping may take.
         slow: seconds after which a handler that has not returned is reported, with the place where it is.
         observers: are told every change of state, as in `System.start`.
@@ -110,14 +110,19 @@ def run(
         raise ValueError(f"grace and slow are numbers of seconds, not {grace!r} and {slow!r}")
     kind = _display(progress, report)
     alone = leave_process_1()
-    load = system if callable(system) else lambda: system
-    runner = _Runner(load, select, tuple(observers), report, grace, slow, kind, exits)
+    runner = _Runner(_loader(system), select, tuple(observers), report, grace, slow, kind, exits)
     if not alone:
         runner.warn(
             "This is process 1, and it has several threads already: processes that lose their parents will stay as zombies. "
             "Call run() before there are threads, or give the container an init (docker run --init)."
         )
     return runner.run()
+
+
+def _loader(system: System | Callable[[], System] | str) -> Callable[[], System]:
+    if isinstance(system, str):
+        return lambda: System.named(system)
+    return system if callable(system) else lambda: system
 
 
 def _display(progress: str, report: Say) -> type[Display]:
@@ -160,7 +165,7 @@ class _Runner:
     ) -> None:
         self._exits = exits
         self._load, self._observers, self._report, self._grace = load, observers, show.careful(report), grace
-        self._select = select if select is None or isinstance(select, str | Id) else list(select)
+        self._select = list(select) if isinstance(select, Iterable) and not isinstance(select, str | Id) else select
         self._phase = _Phase.IDLE
         self._asked: int | None = None
         self._again = False
@@ -309,8 +314,7 @@ class _Runner:
 
     def _on_crash_of(self, id: Id) -> str:
         assert self._display.system is not None
-        node = self._display.system[id]
-        return node.on_crash if isinstance(node, Component) else "stop"
+        return self._display.system.describe()[id].on_crash
 
     def _loaded(self) -> tuple[System, dict[Id, tuple[Id, ...]]] | None:
         """What the function that was given gives now, and what a start would start; `None` where that cannot be."""

@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any, Final, TextIO
 
-from mainspring import Component, DeadlineExceeded, DefinitionError, Failure, MainspringError, RunError, System
+from mainspring import (
+    Component,
+    DeadlineExceeded,
+    DefinitionError,
+    Failure,
+    MainspringError,
+    RunError,
+    System,
+    UnknownSystem,
+)
 
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _IMPORTING: Final = ("<frozen importlib", "<frozen runpy", os.path.dirname(importlib.__file__) + os.sep)
@@ -140,6 +149,8 @@ def explained(error: BaseException) -> str:
     has_place = isinstance(error, DefinitionError) and all(problem.site for problem in error.problems)
     if has_place or (isinstance(error, MainspringError) and not isinstance(error, RunError) and not shown.stack):
         text = "\n".join([str(error), *(shown.__notes__ or ())])
+        if isinstance(error, UnknownSystem) and error.__cause__ is not None:
+            text += f"\n\n{indented(explained(error.__cause__))}"
     else:
         text = "".join(shown.format())
     return short(text.rstrip("\n"))
