@@ -154,7 +154,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[DefinitionError], list[str]]] = 
     "override": (
         lambda: System({"db": {"pool": pool(dsn=1)}}).override({"db.pool.config.dns": 1}),
         BadOverride,
-        ["db.pool.config.dns", "Did you mean dsn?"],
+        ["db.pool.config.dns", "Did you mean db.pool.config.dsn?"],
     ),
     "merge": (
         lambda: System({"db": {"pool": pool(dsn=1)}}).merge(System({"db": {"pool": pool(dsn=2)}})),

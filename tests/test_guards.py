@@ -103,7 +103,7 @@ def test_a_generator_that_nobody_runs_is_no_instance() -> None:
         assert list(live["a.b"]) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("slot", ["schema", "instance_schema", "spot"])
+@pytest.mark.parametrize("slot", ["schemas", "spot"])
 def test_a_slot_that_does_nothing_is_refused(slot: str) -> None:
     """What is not there cannot be given, neither to `component` nor to `Component`."""
     slots: dict[str, Any] = {slot: 3}

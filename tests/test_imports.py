@@ -18,10 +18,14 @@ import mainspring
 PACKAGE = Path(mainspring.__file__).parent
 
 # From the inside out: each may import what stands before it.
-LAYERS = ("_text", "errors", "_core", "_engine", ("_report", "_describe"), "live", "system", "")
+LAYERS = (
+    "_text", "errors", "_core", "_engine", ("_report", "_describe", "_plugins"), "live", "system", ("_named", "_cache"), "",
+)  # fmt: skip
 
 # Rooms and front doors use the public names only, and of other rooms just these.
 OUTER: dict[str, tuple[str, ...]] = {
+    "wrappers": (),
+    "plugins": ("wrappers",),
     "runner": (),
     "cli": ("runner",),
     "__main__": ("cli",),
@@ -30,7 +34,7 @@ OUTER: dict[str, tuple[str, ...]] = {
 # What the pure rooms may use of the standard library: nothing with effects, no clock, no threads, no logging.
 PURE = {
     "__future__", "array", "collections", "difflib", "enum", "functools", "heapq", "inspect", "itertools", "math", "sys",
-    "types", "typing", "contextlib", "dataclasses", "operator", "re",
+    "types", "typing", "contextlib", "dataclasses", "operator", "re", "fnmatch",
 }  # fmt: skip
 
 
@@ -172,6 +176,7 @@ FOREIGN = {
     "_engine.worlds": {"anyio", "trio"},
     "_engine.background": {"anyio"},
     "runner._tree": {"rich"},
+    "plugins": {"pydantic"},
 }
 
 
@@ -188,7 +193,7 @@ def test_nothing_but_the_standard_library() -> None:
 def test_threads_and_signals_are_for_the_engine() -> None:
     """Threads, signals and logging are known to the engine and the face, not to the layers further in."""
     users = {top(found.by) for found in OTHERS if found.of.split(".")[0] in ("threading", "signal", "queue", "logging")}
-    assert users <= {"_engine", "live", "system", *OUTER}
+    assert users <= {"_engine", "live", "system", "_cache", *OUTER}
 
 
 # --- What is loaded -----------------------------------------------------------------------------------------------------

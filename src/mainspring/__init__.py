@@ -10,6 +10,8 @@ A tour of the rooms, from the inside out; each may import what stands above it, 
     _engine/    the only room that calls handlers: drivers without decisions of their own
     live.py     the handle on what runs: Live
     system.py   the face: System
+    _named.py, _cache.py   systems by name, and instances that outlive a system: both know the face
+    wrappers.py plugins.py   ready-made wrappers and plugins
     runner/     running a system as a process: signals, grace period, exit status
     cli/        the command line
 
@@ -19,7 +21,19 @@ Importing this package loads the standard library only.
 from typing import TYPE_CHECKING
 
 from ._core.callables import Context, Id
-from ._core.define import ComponentFunction, build, component, is_ref, local_ref, opaque, ref
+from ._core.compose import adjust, replicas
+from ._core.define import (
+    ComponentFunction,
+    build,
+    component,
+    is_ref,
+    local_ref,
+    one_tagged,
+    opaque,
+    ref,
+    subsystem,
+    tagged,
+)
 from ._core.graph import Edge, Graph
 from ._core.model import Component, Retry, Signal, State
 from ._core.plan import Plan, Step
@@ -27,10 +41,12 @@ from ._core.refs import Secret, required
 from ._engine.events import Event, Observer
 from ._engine.interrupt import interrupt
 from .errors import (
+    AmbiguousReference,
     BadArguments,
     BadComponent,
     BadId,
     BadOverride,
+    BadPlugin,
     BrokenReference,
     CrashError,
     CycleError,
@@ -52,27 +68,37 @@ from .errors import (
     StateError,
     StopError,
     UnknownComponent,
+    UnknownPlugin,
     UnknownReference,
     UnknownSignal,
+    UnknownSystem,
     UpdateError,
     WrongType,
 )
-from .live import Live
+from .live import Live, Part
 from .system import Started, System
 
 if TYPE_CHECKING:
+    from ._cache import InstanceCache
+    from ._core.diff import Change, Diff
+    from ._core.plugins import Plugin, PluginEffect, PluginReport, append, prepend
     from ._describe import Description, Entry
     from ._engine.background import Background, background
+    from ._engine.wrap import HandlerCall, Wrapper
+    from ._named import NamedSystem, named_system, named_systems
     from ._report import Outcome, Report
     from .runner import run
 
 __all__ = [
+    "AmbiguousReference",
     "Background",
     "BadArguments",
     "BadComponent",
     "BadId",
     "BadOverride",
+    "BadPlugin",
     "BrokenReference",
+    "Change",
     "Component",
     "ComponentFunction",
     "Context",
@@ -81,21 +107,29 @@ __all__ = [
     "DeadlineExceeded",
     "DefinitionError",
     "Description",
+    "Diff",
     "Edge",
     "Entry",
     "Event",
     "Failure",
     "Graph",
+    "HandlerCall",
     "Id",
+    "InstanceCache",
     "Interrupted",
     "Live",
     "MainspringError",
     "MergeConflict",
     "MissingExtra",
+    "NamedSystem",
     "NotStarted",
     "Observer",
     "Outcome",
+    "Part",
     "Plan",
+    "Plugin",
+    "PluginEffect",
+    "PluginReport",
     "Problem",
     "ReferenceToOff",
     "Report",
@@ -114,30 +148,55 @@ __all__ = [
     "StopError",
     "System",
     "UnknownComponent",
+    "UnknownPlugin",
     "UnknownReference",
     "UnknownSignal",
+    "UnknownSystem",
     "UpdateError",
+    "Wrapper",
     "WrongType",
+    "adjust",
+    "append",
     "background",
     "build",
     "component",
     "interrupt",
     "is_ref",
     "local_ref",
+    "named_system",
+    "named_systems",
+    "one_tagged",
     "opaque",
+    "prepend",
     "ref",
+    "replicas",
     "required",
     "run",
+    "subsystem",
+    "tagged",
 ]
 
 
 _LATE = {
     "Background": "_engine.background",
+    "Change": "_core.diff",
     "Description": "_describe",
+    "Diff": "_core.diff",
     "Entry": "_describe",
+    "HandlerCall": "_engine.wrap",
+    "InstanceCache": "_cache",
+    "NamedSystem": "_named",
     "Outcome": "_report",
+    "Plugin": "_core.plugins",
+    "PluginEffect": "_core.plugins",
+    "PluginReport": "_core.plugins",
     "Report": "_report",
+    "Wrapper": "_engine.wrap",
+    "append": "_core.plugins",
     "background": "_engine.background",
+    "named_system": "_named",
+    "named_systems": "_named",
+    "prepend": "_core.plugins",
     "run": "runner",
 }
 

@@ -9,9 +9,10 @@ from typing import Any, Literal, NamedTuple
 from . import _text
 from ._core import refs
 from ._core.callables import Id
+from ._core.expand import expanded
 from ._core.graph import graph_of
 from ._core.model import ABSENT, STATES, Component, Constant, Definition, Node, State, parse_path
-from ._core.refs import LocalRef, Path, Ref
+from ._core.refs import LocalRef, Path, Ref, Reference, Tagged
 from ._engine.handlers import Resolver, Store
 from .errors import Site
 
@@ -21,7 +22,7 @@ class Entry(NamedTuple):
 
     Parameters:
         id: its id.
-        kind: "component", "constant" or "off".
+        kind: "component", "constant", "alias" (a constant that is a reference) or "off".
         doc: a component's description.
         config: a component's config, references and all; for a constant its value.
         needs: what it needs directly.
@@ -29,15 +30,18 @@ class Entry(NamedTuple):
         tags: its tags.
         handlers: its handlers, by name.
         site: file and line of its definition, where they are known.
+        on_crash: what is stopped when it breaks by itself.
+        off: why it is switched off; `None` where it is not.
         state: what it is doing; `None` for a system that is not live, as all that follows.
         resolved: its config with what the references refer to now; `None` before its start.
         instance: what others see of it.
         started_at: when its last start began, in seconds since the epoch.
         took: seconds that its last start took.
+        meta: what its handlers keep of their own.
     """
 
     id: Id
-    kind: Literal["component", "constant", "off"]
+    kind: Literal["component", "constant", "alias", "off"]
     doc: str | None
     config: Any
     needs: tuple[Id, ...]
@@ -45,27 +49,33 @@ class Entry(NamedTuple):
     tags: frozenset[str]
     handlers: tuple[str, ...]
     site: Site | None
+    on_crash: Literal["stop", "dependents", "keep"] = "stop"
+    off: str | None = None
     state: State | None = None
     resolved: Any = None
     instance: Any = None
     started_at: float | None = None
     took: float | None = None
+    meta: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
-        head = f"{self.id}  ({self.kind}{f', {self.state}' if self.state and self.kind == 'component' else ''})"
+        more = f", {self.state}" if self.state and self.kind == "component" else f": {self.off}" if self.off else ""
+        head = f"{self.id}  ({self.kind}{more})"
         rows = [
             ["doc", (self.doc or "").split("\n")[0]],
-            ["value" if self.kind == "constant" else "config", _shown_config(self.config)],
+            [{"constant": "value", "alias": "of"}.get(self.kind, "config"), _shown_config(self.config)],
             ["resolved", _shown_config(self.resolved) if self.resolved is not None and self.needs else ""],
             ["instance", _short(self.instance) if self.kind == "component" and self.instance is not None else ""],
             ["needs", ", ".join(map(str, self.needs))],
             ["needed by", ", ".join(map(str, self.needed_by))],
             ["handlers", ", ".join(self.handlers)],
             ["tags", ", ".join(sorted(self.tags))],
+            ["on crash", self.on_crash if self.on_crash != "stop" else ""],
             [
                 "started",
                 f"at {_clock(self.started_at or 0)}, took {_text.duration(self.took)}" if self.took else "",
             ],
+            ["meta", _shown_config(dict(self.meta))],
             ["defined at", str(self.site) if self.site else ""],
         ]
         lines = _text.table([[f"  {name}", value] for name, value in rows if value]).splitlines()
@@ -107,7 +117,7 @@ class Description(Mapping[Id, Entry]):
     __slots__ = ("_definition", "_graph", "_store")
 
     def __init__(self, definition: Definition, store: Store | None) -> None:
-        self._definition, self._store = definition, store
+        self._definition, self._store = expanded(definition), store
         self._graph = graph_of(definition)
 
     def __iter__(self) -> Iterator[Id]:
@@ -117,19 +127,21 @@ class Description(Mapping[Id, Entry]):
         return sum(map(len, self._definition.groups.values()))
 
     def __getitem__(self, id: str | Id) -> Entry:
-        path = parse_path((id,), "An id")
+        path = self._graph.canonical(parse_path((id,), "An id"))
         groups = self._definition.groups
         if len(path) != 2 or path[0] not in groups or path[1] not in groups[str(path[0])]:
             raise KeyError(id)
-        known = Id(str(path[0]), str(path[1]))
+        known = Id(path[0], str(path[1]))
         node = groups[known.group][known.name]
         if known in self._graph.off:
-            return self._entry(known, node, "off", (), ())
+            return self._entry(known, node, "off", (), ())._replace(off=self._graph.off[known])
         at = self._graph.index[known]
         ids = self._graph.ids
         needs = tuple(ids[i] for i in self._graph.needs[at])
         needed_by = tuple(ids[i] for i in self._graph.needed_by[at])
-        kind: Literal["component", "constant"] = "component" if isinstance(node, Component) else "constant"
+        kind: Literal["component", "constant", "alias"] = "component" if isinstance(node, Component) else "constant"
+        if isinstance(node, Constant) and isinstance(node._value, Ref | LocalRef | Tagged):
+            kind = "alias"
         entry = self._entry(known, node, kind, needs, needed_by)
         return entry if self._store is None else self._with_live(entry, at, node, self._store)
 
@@ -137,7 +149,7 @@ class Description(Mapping[Id, Entry]):
         self,
         id: Id,
         node: Node,
-        kind: Literal["component", "constant", "off"],
+        kind: Literal["component", "constant", "alias", "off"],
         needs: tuple[Id, ...],
         needed_by: tuple[Id, ...],
     ) -> Entry:
@@ -148,11 +160,14 @@ class Description(Mapping[Id, Entry]):
         own = "scope" if spec.scope is not None else "start"
         names = [own, *(name for name, _ in spec.all_handlers())]
         config = refs.masked(node._config, _as_written)
-        return Entry(id, kind, node.doc, config, needs, needed_by, spec.tags, tuple(names), node.site)
+        return Entry(
+            id, kind, node.doc, config, needs, needed_by, spec.tags, tuple(names), node.site, spec.on_crash or "stop"
+        )
 
     def _with_live(self, entry: Entry, at: int, node: Node, store: Store) -> Entry:
         state = STATES[store.states[at]]
         value = store.visible(at)
+        entry = entry._replace(meta=dict(store.meta.get(at, {})))
         if value is ABSENT:
             return entry._replace(state=state)
         data = node._value if isinstance(node, Constant) else node._config
@@ -185,7 +200,7 @@ class Description(Mapping[Id, Entry]):
         return sorted((text for text in found if len(text) > 3), key=len, reverse=True)
 
 
-def _as_written(reference: Ref | LocalRef) -> Any:
+def _as_written(reference: Reference) -> Any:
     return reference
 
 
@@ -194,13 +209,13 @@ class _MaskedResolver(Resolver):
 
     __slots__ = ()
 
-    def __call__(self, reference: Ref | LocalRef) -> Any:
-        target = reference.at(self.group)
-        graph = self.store.graph
-        if len(target.path) == 1:
-            return {graph.ids[i].name: self.shown(i, ()) for i in graph.members(str(target.path[0]))}
-        at = graph.index.get(Id(str(target.path[0]), str(target.path[1])))
-        return None if at is None else self.shown(at, target.rest)
+    def __call__(self, reference: Reference) -> Any:
+        aim = self.store.graph.aim(reference, self.group)
+        if aim is None:
+            return None
+        if aim.keys is not None:
+            return {key: self.shown(i, ()) for key, i in zip(aim.keys, aim.nodes, strict=True)}
+        return self.shown(aim.nodes[0], aim.rest)
 
     def shown(self, at: int, rest: Path) -> Any:
         """What may be shown of a node, or of a part of it."""
@@ -218,12 +233,23 @@ class _MaskedResolver(Resolver):
             if isinstance(value, Ref | LocalRef):
                 target = value.at(own.group)
                 return own(Ref((*target.path, *rest[n:])))
+            if isinstance(value, Tagged):
+                found = own(value)
+                return refs.masked(refs.reach(found, rest[n:]), own)
             if isinstance(value, refs.Build):
                 # What an object was built with may be anywhere in it.
                 hidden = any(leaf == refs.MASKED for _, leaf in refs.leaves(refs.masked(value, own)))
                 return refs.MASKED if hidden else refs.reach(self.store.visible(at), rest)
             value = refs.step_into(refs.unwrapped(value), part)
         return refs.masked(value, own)
+
+
+def shown_config(store: Store, node: int) -> dict[str, Any]:
+    """A component's config as it may be shown, with what its references refer to now."""
+    component = store.graph.nodes[node]
+    assert isinstance(component, Component)
+    shown: dict[str, Any] = refs.masked(component._config, _MaskedResolver(store, store.graph.ids[node].group))
+    return shown
 
 
 def _scrubbed(text: str, secrets: list[str]) -> str:

@@ -107,7 +107,7 @@ class Report(Mapping[Id, Outcome]):
         return Outcome(graph.ids[i], state, bool(began), result, at, max(0.0, ended - began), skipped, attempts)
 
     def __getitem__(self, id: str | Id) -> Outcome:
-        path = parse_path((id,), "An id")
+        path = self._graph.canonical(parse_path((id,), "An id"))
         node = self._graph.index.get(path)  # type: ignore[call-overload]
         if node is None or self._machine is None or isinstance(self._graph.nodes[node], Constant):
             raise KeyError(id)

@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 PathPart = str | int
 
 
+class Dotted(str):
+    """Several parts of a path, quoted and joined already."""
+
+    __slots__ = ()
+
+
 def quote(part: PathPart) -> str:
     """One part of a dotted path, in quotation marks where a plain spelling would be read as something else."""
+    if isinstance(part, Dotted):
+        return part
     text = str(part)
     if text.isidentifier() or (text and not any(c in '."\\' or c.isspace() for c in text)):
         return text
@@ -161,11 +169,11 @@ def mermaid(
     """A Mermaid flow chart.
 
     Parameters:
-        groups: group name to `(node, label, shape)`; shape is "component", "constant" or "off".
+        groups: group name to `(node, label, shape)`; shape is "component", "constant", "alias" or "off".
         edges: `(from, to, style)`; style is "" or "optional".
         keys: node to an identifier that Mermaid accepts.
     """
-    shapes = {"component": '["{}"]', "constant": '(["{}"])', "off": '["{} (off)"]:::off'}
+    shapes = {"component": '["{}"]', "constant": '(["{}"])', "alias": '(["{}"])', "off": '["{} (off)"]:::off'}
     lines = ["flowchart TD"]
     for number, (group, nodes) in enumerate(groups.items()):
         lines.append(f'  subgraph g{number}["{_mermaid(group)}"]')
@@ -196,6 +204,7 @@ def dot(
     styles = {
         "component": "shape=box",
         "constant": "shape=box, style=rounded, fontcolor=gray40",
+        "alias": "shape=ellipse",
         "off": "shape=box, style=dashed, fontcolor=gray60",
     }
     lines = ["digraph system {", '  graph [rankdir="TB", fontname="sans-serif"]', '  node [fontname="sans-serif"]']

@@ -115,7 +115,11 @@ class BadId(DefinitionError):
 
 
 class UnknownReference(DefinitionError):
-    """A reference to nothing. `details`: target, candidates."""
+    """A reference to nothing. `details`: target, or tag; candidates."""
+
+
+class AmbiguousReference(DefinitionError):
+    """A reference to the one component with a tag, which several carry. `details`: tag, candidates."""
 
 
 class ReferenceToOff(DefinitionError):
@@ -142,7 +146,14 @@ class BadComponent(DefinitionError, TypeError):
 
 
 class BadOverride(DefinitionError):
-    """An override names something that does not exist. `details`: path, candidates."""
+    """An override names something that does not exist, or an addition something that does.
+
+    `details`: path, candidates; cause, where a function given with `adjust` raised.
+    """
+
+
+class BadPlugin(DefinitionError):
+    """A plugin cannot be applied to the system. `details`: plugin, its name; path, where it does not fit."""
 
 
 class MergeConflict(DefinitionError):
@@ -285,6 +296,14 @@ class UnknownSignal(MainspringError, LookupError):
 
 class UnknownComponent(MainspringError, LookupError):
     """An id, a group or a selection that names nothing in the system."""
+
+
+class UnknownSystem(MainspringError, LookupError):
+    """A name that no system has."""
+
+
+class UnknownPlugin(MainspringError, LookupError):
+    """A name that no installed plugin has."""
 
 
 class NotStarted(MainspringError, LookupError):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from . import _text
 from ._core import refs
 from ._core.callables import Id
-from ._core.graph import Selection, graph_of, selected
+from ._core.expand import expanded
+from ._core.graph import graph_of
 from ._core.model import (
     ABSENT,
     CODE,
@@ -28,8 +29,9 @@ from ._core.model import (
     parse_path,
 )
 from ._core.plan import Plan
-from ._core.refs import Unreachable
+from ._core.refs import Unreachable, Within, parts_of
 from ._core.run import ABANDONED, FAILED, Machine, OnFailure
+from ._core.select import Selection, listed, selected
 from ._engine.events import Event, Observer, Observers
 from ._engine.handlers import Store, async_handlers
 from ._engine.interrupt import Guard, LoopGuard
@@ -51,6 +53,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     # What only looks back is loaded when somebody looks: importing the package is to cost next to nothing.
+    from ._cache import InstanceCache
     from ._describe import Description
     from ._engine.hosts import Host
     from ._engine.worlds import World
@@ -85,7 +88,9 @@ class Live:
     __slots__ = (
         "__weakref__",
         "_at",
+        "_cache",
         "_crashes",
+        "_definition",
         "_guard",
         "_host",
         "_is_awaited",
@@ -100,14 +105,27 @@ class Live:
         "_store",
         "_system",
         "_waiting",
+        "_written",
     )  # fmt: skip
 
-    def __init__(self, system: System, observers: Iterable[Observer] = ()) -> None:
+    def __init__(
+        self,
+        system: System,
+        observers: Iterable[Observer] = (),
+        *,
+        cache: InstanceCache | None = None,
+        written: System | None = None,
+    ) -> None:
         system._sound()
         graph = graph_of(system._definition)
         self._system = system
+        self._cache, self._written = cache, written or system
+        # As the graph has it: with base, subsystems and wrappers worked in.
+        self._definition = definition = expanded(system._definition)
         self._store = Store(graph)
         self._store.crash = self._crashed
+        self._store.part = partial(Part, self)
+        self._store.shown = self._shown
         self._observers = Observers(tuple(observers))
         self._lock = allocate_lock()
         self._waiting: list[Callable[[], object]] = []  # wake those who wait for their turn in a task
@@ -115,7 +133,7 @@ class Live:
         self._is_awaited = False  # whether the request under way is carried out in an event loop of the caller's
         self._guard: Guard | None = None
         self._at: dict[str, int] = {}
-        self._is_concurrent = _needs_host(system._definition)
+        self._is_concurrent = _needs_host(definition)
         self._host: Host | None = None
         self._crashes: list[Failure] = []  # since the last start
         self._pending: list[tuple[int, BaseException]] = []  # crashes that were not yet dealt with
@@ -130,7 +148,7 @@ class Live:
     @property
     def definition(self) -> System:
         """What the system was started from."""
-        return self._system
+        return self._written
 
     @property
     def report(self) -> Report:
@@ -153,14 +171,14 @@ class Live:
         return value
 
     def _find(self, id: str | Id) -> Any:
-        path = parse_path((id,), "An id")
         graph, store = self._store.graph, self._store
+        path = graph.canonical(parse_path((id,), "An id"))
         if len(path) == 1 and path[0] in graph.groups:
             members = graph.members(str(path[0]))
             return MappingProxyType(
                 {graph.ids[i].name: store.visible(i) for i in members if store.instances[i] is not ABSENT}
             )
-        node = graph.position(Id(str(path[0]), str(path[1])) if len(path) > 1 else id)
+        node = graph.position(Id(path[0], str(path[1])) if len(path) > 1 else id)  # type: ignore[arg-type]
         if len(path) == 2 and type(id) is str:
             self._at[id] = node
         value = self._visible(node)
@@ -199,7 +217,8 @@ class Live:
         """
         value = self[id]
         if not isinstance(value, type):
-            raise WrongType(f"{id} is {refs.article(value)}, not {_text.a(type.__name__)}.")
+            shown = _text.dotted(parse_path((id,), "An id"))
+            raise WrongType(f"{shown} is {refs.article(value)}, not {_text.a(type.__name__)}.")
         return value
 
     def state(self, id: str | Id) -> State:
@@ -208,17 +227,30 @@ class Live:
         Raises:
             UnknownComponent: there is none of that id.
         """
-        path = parse_path((id,), "An id")
         graph = self._store.graph
+        path = graph.canonical(parse_path((id,), "An id"))
         if len(path) == 2 and Id(str(path[0]), str(path[1])) in graph.off:
             return State.DEFINED
         return STATES[self._store.states[graph.position(id)]]
+
+    def meta(self, id: str | Id) -> dict[str, Any]:
+        """What the handlers of a component keep of their own, in `ctx.meta`: a dict that lives as long as this handle.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+        """
+        return self._store.meta.setdefault(self._store.graph.position(id), {})
+
+    def _shown(self, node: int) -> dict[str, Any]:
+        from ._describe import shown_config
+
+        return shown_config(self._store, node)
 
     def describe(self) -> Description:
         """What the system is made of and how each part is doing, with secrets masked."""
         from ._describe import Description
 
-        return Description(self._system._definition, self._store)
+        return Description(self._definition, self._store)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` told every change of state from now on.
@@ -252,17 +284,21 @@ class Live:
         """Start what is not running yet: everything, or a selection and what it needs.
 
         Parameters:
-            select: an id, a group's name, or several of them.
+            select: an id, a group, a pattern, a tag, or several of them.
             on_failure: "rollback" stops again what this request started; "keep" leaves it running.
 
         Raises:
             StartError: a handler failed.
             StateError: something that takes part is suspended, abandoned or half broken, and has to be resumed or stopped.
         """
+        if self._cache is not None:
+            self._cache.fill(self._written._definition, select)
         return self._request(self._to_start(select, on_failure))
 
     async def astart(self, select: Selection = None, *, on_failure: OnFailure = "rollback") -> Report:
         """As `start`, awaited."""
+        if self._cache is not None:
+            await self._cache.afill(self._written._definition, select)
         return await self._arequest(self._to_start(select, on_failure))
 
     def _to_start(self, select: Selection, on_failure: OnFailure) -> _Ask:
@@ -280,7 +316,7 @@ class Live:
         """Stop everything, or a selection and what needs it. What does not run is passed over; every handler is tried.
 
         Parameters:
-            select: an id, a group's name, or several of them.
+            select: an id, a group, a pattern, a tag, or several of them.
 
         Raises:
             StopError: handlers failed. Everything else was stopped all the same.
@@ -302,11 +338,15 @@ class Live:
     def _to_stop(self, select: Selection) -> _Ask:
         return _Ask("stop", lambda: [self._plan(STOP, select)], StopError)
 
+    def _to_stop_nodes(self, nodes: list[int]) -> _Ask:
+        graph, deadlines = self._store.graph, self._definition.deadlines
+        return _Ask("stop", lambda: [Plan(graph, STOP, nodes, deadlines=deadlines)], StopError)
+
     def restart(self, select: Selection = None) -> Report:
         """Stop, and start again what was stopped: everything, or a selection and what needs it.
 
         Parameters:
-            select: an id, a group's name, or several of them.
+            select: an id, a group, a pattern, a tag, or several of them.
 
         Raises:
             StopError: a stop failed; what could be started again was.
@@ -320,8 +360,8 @@ class Live:
         return await self._arequest(self._to_restart(select))
 
     def _to_restart(self, select: Selection) -> _Ask:
-        if select is not None and not isinstance(select, str | Id):
-            select = list(select)  # it is looked at twice
+        if select is not None:
+            select = listed(select)  # it is looked at twice
 
         def stages() -> list[Plan]:
             down = self._plan(STOP, select)
@@ -329,7 +369,7 @@ class Live:
             again = [i for i in down.members if held[i]]
             chosen = selected(graph, select)
             roots = None if chosen is None and not again else {*again, *(chosen or ())}
-            up = Plan(graph, START, roots, deadlines=self._system._definition.deadlines)
+            up = Plan(graph, START, roots, deadlines=self._definition.deadlines)
             self._refuse_to_start(up, but=frozenset(down.members))
             return [down, up]
 
@@ -339,7 +379,7 @@ class Live:
         """Suspend those that have a handler for it: everything, or a selection and what needs it.
 
         Parameters:
-            select: an id, a group's name, or several of them.
+            select: an id, a group, a pattern, a tag, or several of them.
 
         Raises:
             SignalError: handlers failed.
@@ -354,7 +394,7 @@ class Live:
         """Let what is suspended go on: everything, or a selection and what it needs.
 
         Parameters:
-            select: an id, a group's name, or several of them.
+            select: an id, a group, a pattern, a tag, or several of them.
 
         Raises:
             SignalError: handlers failed; what needs those components was not resumed.
@@ -369,7 +409,7 @@ class Live:
         """What the status handlers say, by id, of the running and suspended components that have one.
 
         Parameters:
-            select: an id, a group's name, or several of them.
+            select: an id, a group, a pattern, a tag, or several of them.
 
         Raises:
             SignalError: handlers failed; `report` has what the others said.
@@ -385,13 +425,13 @@ class Live:
 
         Parameters:
             name: the signal.
-            select: an id, a group's name, or several of them.
+            select: an id, a group, a pattern, a tag, or several of them.
 
         Raises:
             UnknownSignal: the table has none of that name.
             SignalError: handlers failed. The others were called all the same.
         """
-        row = row_of(self._system._definition, name)
+        row = row_of(self._definition, name)
         if row.opens:
             return self.start(select)
         if row.closes:
@@ -400,7 +440,7 @@ class Live:
 
     async def asignal(self, name: str, select: Selection = None) -> Report:
         """As `signal`, awaited."""
-        row = row_of(self._system._definition, name)
+        row = row_of(self._definition, name)
         if row.opens:
             return await self.astart(select)
         if row.closes:
@@ -464,7 +504,7 @@ class Live:
 
     def _plan(self, row: Signal, select: Selection) -> Plan:
         graph = self._store.graph
-        return Plan(graph, row, selected(graph, select), deadlines=self._system._definition.deadlines)
+        return Plan(graph, row, selected(graph, select), deadlines=self._definition.deadlines)
 
     def _refuse_to_start(self, plan: Plan, but: frozenset[int] = frozenset()) -> None:
         store = self._store
@@ -577,6 +617,8 @@ class Live:
                     raise kept
             except BaseException as error:
                 if not insists:
+                    if wake not in self._waiting:
+                        self._wake_next()  # it was this one's turn, and is now somebody else's
                     raise
                 interruption = error
             finally:
@@ -587,22 +629,25 @@ class Live:
 
     def _settled(self) -> None:
         # Somebody else may go on now.
-        if self._waiting:
-            self._waiting.pop(0)()
+        self._wake_next()
         if self._joiners and 1 not in self._store.held:
             for wake in list(self._joiners):
                 wake()
         if self._pending:
             self._deal_with_crashes()
 
+    def _wake_next(self) -> None:
+        if self._waiting:
+            self._waiting.pop(0)()
+
     def _hosted(self) -> Host:
         if self._host is None:
             from ._engine.hosts import Host
 
-            definition = self._system._definition
+            definition = self._definition
             has_async = any(async_handlers(spec) for spec in definition.cache["specs"])
             limits, workers = definition.options.limits, definition.options.workers
-            name, deadlines = definition.name, definition.deadlines
+            name, deadlines = self._system.name, definition.deadlines
             self._host = Host(self._store, self._observers, name, limits, workers, deadlines, has_async)
         return self._host
 
@@ -728,7 +773,7 @@ class Live:
                 if self._on_crash is not None:
                     self._on_crash()
             elif component.on_crash == "dependents":
-                asks.append(self._to_stop([graph.ids[i] for i in graph.needed_by[node]]))
+                asks.append(self._to_stop_nodes(list(graph.needed_by[node])))
         return asks
 
     def _raise_crashes(self) -> None:
@@ -763,6 +808,149 @@ class Live:
         if kind is None:
             kind = StartError if machine.interrupted or any(f.signal == "start" for f in failures) else StopError
         raise kind(_headline(name, failures, machine, self._store), leaves, failures, self)
+
+
+class Part:
+    """The live system of a subsystem: what `live["app.billing"]` gives where `app.billing` is one.
+
+    Ids are those of the subsystem.
+    Its verbs are those of `Live`, for the parts of the subsystem and whatever elsewhere has to go along with them; reports and
+    errors have the ids of the whole.
+
+    Example:
+        >>> from mainspring import System, subsystem
+        >>> billing = System({"env": {"currency": "EUR"}})
+        >>> with System({"app": {"billing": subsystem(billing)}}).started() as live:
+        ...     live["app.billing"]["env.currency"], live["app.billing.env.currency"]
+        ('EUR', 'EUR')
+    """
+
+    __slots__ = ("_definition", "_live", "_path")
+
+    def __init__(self, live: Live, definition: Definition, path: tuple[str, ...]) -> None:
+        self._live, self._definition, self._path = live, definition, path
+
+    @property
+    def whole(self) -> Live:
+        """The live system that this is a part of."""
+        return self._live
+
+    @property
+    def definition(self) -> System:
+        """The inner system, as it was given to `subsystem`."""
+        return self._live._system._of(self._definition)
+
+    def meta(self, id: str | Id) -> dict[str, Any]:
+        """What the handlers of a component keep of their own.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+        """
+        return self._live.meta(self._path + self._parts(id))  # type: ignore[arg-type]
+
+    def __getitem__(self, id: str | Id) -> Any:
+        """What others see of a component of the subsystem, as `Live` has it.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+            NotStarted: it has no instance now.
+        """
+        return self._live[self._path + self._parts(id)]  # type: ignore[index]
+
+    def get(self, id: str | Id, type: type[T]) -> T:
+        """What others see of a component, checked to be of a type.
+
+        Raises:
+            UnknownComponent, NotStarted, WrongType: as for `Live.get`.
+        """
+        return self._live.get(self._path + self._parts(id), type)  # type: ignore[arg-type]
+
+    def state(self, id: str | Id) -> State:
+        """What a component is doing.
+
+        Raises:
+            UnknownComponent: there is none of that id.
+        """
+        return self._live.state(self._path + self._parts(id))  # type: ignore[arg-type]
+
+    def start(self, select: Selection = None) -> Report:
+        """As `Live.start`, for the subsystem."""
+        return self._live.start(self._inside(select))
+
+    async def astart(self, select: Selection = None) -> Report:
+        """As `start`, awaited."""
+        return await self._live.astart(self._inside(select))
+
+    def stop(self, select: Selection = None) -> Report:
+        """As `Live.stop`, for the subsystem; what needs it is stopped, too."""
+        return self._live.stop(self._inside(select))
+
+    async def astop(self, select: Selection = None) -> Report:
+        """As `stop`, awaited."""
+        return await self._live.astop(self._inside(select))
+
+    def restart(self, select: Selection = None) -> Report:
+        """As `Live.restart`, for the subsystem; what needs it is restarted, too."""
+        return self._live.restart(self._inside(select))
+
+    async def arestart(self, select: Selection = None) -> Report:
+        """As `restart`, awaited."""
+        return await self._live.arestart(self._inside(select))
+
+    def suspend(self, select: Selection = None) -> Report:
+        """As `Live.suspend`, for the subsystem."""
+        return self._live.suspend(self._inside(select))
+
+    async def asuspend(self, select: Selection = None) -> Report:
+        """As `suspend`, awaited."""
+        return await self._live.asuspend(self._inside(select))
+
+    def resume(self, select: Selection = None) -> Report:
+        """As `Live.resume`, for the subsystem."""
+        return self._live.resume(self._inside(select))
+
+    async def aresume(self, select: Selection = None) -> Report:
+        """As `resume`, awaited."""
+        return await self._live.aresume(self._inside(select))
+
+    def status(self, select: Selection = None) -> Mapping[Id, Any]:
+        """What the status handlers say, by id in the subsystem."""
+        return self._own(self._live.status(self._inside(select)))
+
+    async def astatus(self, select: Selection = None) -> Mapping[Id, Any]:
+        """As `status`, awaited."""
+        return self._own(await self._live.astatus(self._inside(select)))
+
+    def signal(self, name: str, select: Selection = None) -> Report:
+        """As `Live.signal`, for the subsystem."""
+        return self._live.signal(name, self._inside(select))
+
+    async def asignal(self, name: str, select: Selection = None) -> Report:
+        """As `signal`, awaited."""
+        return await self._live.asignal(name, self._inside(select))
+
+    def _parts(self, id: str | Id) -> tuple[Any, ...]:
+        return parse_path((id,), "An id")
+
+    def _inside(self, select: Selection) -> list[Any]:
+        # A selection is read in the terms of the subsystem, whose own graph knows its patterns and tags.
+        graph = graph_of(self._definition)
+        found = selected(graph, select)
+        ids = graph.ids if found is None else [graph.ids[i] for i in found]
+        whole: list[Any] = [Id(Within((*self._path, *parts_of(id.group))), id.name) for id in ids]
+        above = self._path[:-1]
+        return [*whole, Id(above[0] if len(above) == 1 else Within(above), self._path[-1])] if found is None else whole
+
+    def _own(self, by_id: Mapping[Id, Any]) -> Mapping[Id, Any]:
+        found = {}
+        for id, value in by_id.items():
+            deeper = parts_of(id.group)[len(self._path) :]
+            if deeper:
+                found[Id(deeper[0] if len(deeper) == 1 else Within(deeper), id.name)] = value
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Part {_text.dotted(self._path)} of {self._live!r}>"
 
 
 class _Ask:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from . import _text
 from ._core import compose, refs
+from ._core.base import Base
 from ._core.callables import Id
 from ._core.check import check
-from ._core.graph import Graph, Selection, graph_of, selected
+from ._core.expand import expanded
+from ._core.graph import Graph, graph_of
 from ._core.model import (
     CODE,
     Component,
@@ -18,13 +20,17 @@ from ._core.model import (
     Options,
     Signal,
     State,
+    Subsystem,
+    Unfinished,
     parse_path,
 )
 from ._core.plan import Plan
-from ._core.refs import Unreachable
+from ._core.refs import Path, Unreachable, Within, parts_of
 from ._core.run import OnFailure
+from ._core.select import Selection, listed, part_of, selected
 from ._engine.events import Observer
 from .errors import (
+    BadOverride,
     DefinitionError,
     Problem,
     StateError,
@@ -35,15 +41,34 @@ from .live import Live, row_of
 
 if TYPE_CHECKING:
     # What only looks back is loaded when somebody looks: importing the package is to cost next to nothing.
+    from ._cache import InstanceCache
+    from ._core.diff import Diff
+    from ._core.model import BaseSlots
+    from ._core.plugins import Plugin, PluginReport
     from ._describe import Description
     from ._engine.aio import Body
+    from ._engine.wrap import Wrapper
 
 T = TypeVar("T")
+
+
+def _as_written(path: Path) -> Path:
+    # An id of the whole system has the way through subsystems in its group.
+    return (*parts_of(path[0]), *path[1:]) if isinstance(path[0], Within) else path
+
+
+def _system_of(name: str) -> System:
+    from importlib import import_module
+
+    # It has to know what a system is, and so stands further out.
+    found: System = import_module("._named", __package__).named(name)
+    return found
+
 
 _SUSPENDED: Final = CODE[State.SUSPENDED]
 
 
-class System:
+class System(Unfinished):
     """An application as data: groups of components and constants. Immutable; every change gives a new system.
 
     Parameters:
@@ -55,6 +80,8 @@ class System:
             whole system; no limit if not given. One with nothing but sync handlers and no workers calls one at a time.
         workers: how many threads there are for sync handlers; with 0 they are called one after the other in the thread that asks.
         name: what the system is called.
+        base: what is merged under every component: slots by name, `config` among them. See `with_base`.
+        plugins: are applied in the order given. See `with_plugins`.
 
     Raises:
         DefinitionError: something in the groups cannot stand there. References are looked at later, by `check` and `start`.
@@ -71,6 +98,11 @@ class System:
 
     __slots__ = ("_definition",)
 
+    misplaced = (
+        "a whole system stands where only one of its components could",
+        "Write subsystem(system), which is one component, in a group; or opaque(system) to hand on the system itself.",
+    )
+
     def __init__(
         self,
         groups: Mapping[str, Mapping[str, Any]],
@@ -80,10 +112,17 @@ class System:
         limits: int | Mapping[str, int] | None = None,
         workers: int = 0,
         name: str | None = None,
+        base: BaseSlots | Mapping[str, Any] | None = None,
+        plugins: Iterable[Plugin | Callable[[System], System] | str] = (),
     ) -> None:
         table = compose.signals_of(signals)
         options = Options.checked(name, deadlines, limits, workers)
-        self._definition = Definition(compose.groups_of(groups), table, options)
+        under = None if base is None else Base(base)
+        under = under if under is not None and under.slots else None
+        self._definition = Definition(compose.groups_of(groups), table, options, base=under)
+        plugins = tuple(plugins)
+        if plugins:
+            self._definition = self.with_plugins(*plugins)._definition
 
     @classmethod
     def _of(cls, definition: Definition) -> System:
@@ -117,12 +156,17 @@ class System:
         Raises:
             UnknownComponent: there is none.
         """
-        path = parse_path((id,), "An id")
+        path = _as_written(parse_path((id,), "An id"))
         groups = self._definition.groups
         if len(path) < 2 or path[0] not in groups or path[1] not in groups[str(path[0])]:
             raise graph_of(self._definition).unknown(path)
         node = groups[str(path[0])][str(path[1])]
         if isinstance(node, Component):
+            if isinstance(node, Subsystem) and len(path) > 3:
+                try:
+                    return System._of(node._definition)[path[2:]]  # type: ignore[index]
+                except UnknownComponent:
+                    raise graph_of(self._definition).unknown(path) from None
             if len(path) > 2:
                 raise graph_of(self._definition).unknown(path)
             return node
@@ -138,9 +182,14 @@ class System:
     def __contains__(self, id: object) -> bool:
         if not isinstance(id, str | tuple):
             return False
-        path = parse_path((id,), "An id")
+        path = _as_written(parse_path((id,), "An id"))
         groups = self._definition.groups
-        return len(path) == 2 and path[0] in groups and path[1] in groups[str(path[0])]
+        if len(path) < 2 or path[0] not in groups or path[1] not in groups[str(path[0])]:
+            return False
+        node = groups[str(path[0])][str(path[1])]
+        if isinstance(node, Subsystem) and len(path) > 3:
+            return path[2:] in System._of(node._definition)
+        return len(path) == 2
 
     def __len__(self) -> int:
         return sum(map(len, self._definition.groups.values()))
@@ -148,14 +197,7 @@ class System:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, System):
             return NotImplemented
-        mine, theirs = self._definition, other._definition
-        return mine is theirs or (
-            list(mine.groups) == list(theirs.groups)
-            and all(list(nodes) == list(theirs.groups[group]) for group, nodes in mine.groups.items())
-            and all(nodes == theirs.groups[group] for group, nodes in mine.groups.items())
-            and mine.signals == theirs.signals
-            and mine.options == theirs.options
-        )
+        return self._definition.same(other._definition)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -166,13 +208,27 @@ class System:
 
     # --- composing ---
 
-    def override(self, changes: Mapping[Any, Any]) -> System:
+    @classmethod
+    def named(cls, name: str) -> System:
+        """The system of a name: registered with `named_system`, or listed in `[tool.mainspring]` of pyproject.toml.
+
+        Parameters:
+            name: the name; or where a system is, as `package.module:attribute`.
+
+        Raises:
+            UnknownSystem: there is none, or it cannot be had.
+        """
+        return _system_of(name)
+
+    def override(self, changes: Mapping[Any, Any] | Callable[[System], System]) -> System:
         """The same system with parts exchanged.
 
         Parameters:
             changes: new values by path. `"db.pool"` names a component or constant as a whole, `"db.pool.stop"` one handler,
-                `"db.pool.config.max_size"` one argument, `"env.http.port"` a place inside a constant, `"db"` several parts of
-                a group at once, by a mapping. What a path names must exist.
+                `"db.pool.config.max_size"` one argument, `"env.http.port"` a place inside a constant. What a path names must
+                exist. Under the name of a group, mappings reach in: `{"db": {"pool": {"config": {"max_size": 3}}}}`.
+                `adjust(function)` stands for what the function makes of the old value. Or a function from the whole system
+                to another.
 
         Returns:
             A new system.
@@ -185,13 +241,150 @@ class System:
             >>> system.override({"env.http.port": 8080})["env.http"]
             {'port': 8080, 'host': 'a'}
         """
+        if callable(changes) and not isinstance(changes, Mapping):
+            changed = changes(self)
+            if not isinstance(changed, System):
+                what = f"{refs.name_of(changes)} was to make a system of this one, and gave {refs.article(changed)}."
+                raise BadOverride([Problem(BadOverride, what, hint="Let it return a System.")])
+            return changed
         return System._of(compose.override(self._definition, changes))
 
-    def merge(self, other: System, *, winner: Literal["left", "right"] | None = None) -> System:
+    def add(self, additions: Mapping[Any, Any]) -> System:
+        """The same system with more in it.
+
+        Parameters:
+            additions: by path, as for `override`: components and constants, keys of constants, arguments, handlers. What a path
+                names must not exist; what it is added to must.
+
+        Returns:
+            A new system.
+
+        Raises:
+            BadOverride: with every path that exists already, or leads nowhere.
+
+        Example:
+            >>> System({"env": {"port": 80}}).add({"env.host": "a"})["env.host"]
+            'a'
+        """
+        return System._of(compose.add(self._definition, additions))
+
+    def with_base(self, base: BaseSlots | Mapping[str, Any]) -> System:
+        """The same system with something merged under every component.
+
+        What a component says itself counts. Handlers by name (pre, post, those of signals) are added to its own, and its tags
+        to its tags. A value in the base's config goes to the components that have a parameter of that name and give no value to
+        it, or say `required`. Constants are left alone, and so are the parts of subsystems, which may have a base of their own.
+
+        Parameters:
+            base: slots by name, as for `Component`, and `config`. It is put over the base that there is.
+
+        Returns:
+            A new system.
+
+        Raises:
+            BadComponent: there is no such slot.
+
+        Example:
+            >>> from mainspring import Component
+            >>> system = System({"a": {"b": Component(list)}}).with_base({"post": {"start": {"say": print}}})
+            >>> with system.started():
+            ...     pass
+            []
+        """
+        over = Base(base).over(self._definition.base)
+        return System._of(self._definition.replace(base=over if over.slots else self._definition.base))
+
+    def with_plugins(self, *plugins: Plugin | Callable[[System], System] | str) -> System:
+        """The same system with plugins applied, in the order given.
+
+        Parameters:
+            plugins: a `Plugin`, a function from system to system, or the name of an installed plugin: of an entry point of the
+                group `mainspring.plugins`.
+
+        Returns:
+            A new system.
+
+        Raises:
+            BadPlugin: one does not fit, or was applied before.
+            UnknownPlugin: no plugin of that name is installed.
+
+        Example:
+            >>> from mainspring import Plugin
+            >>> defaults = Plugin("defaults", defaults={"env": {"port": 80, "host": "a"}})
+            >>> System({"env": {"port": 8080}}).with_plugins(defaults)["env.host"]
+            'a'
+        """
+        from ._plugins import with_plugins
+
+        return with_plugins(self, plugins)
+
+    def explain_plugins(self) -> PluginReport:
+        """What each plugin changed, in the order in which they were applied.
+
+        Example:
+            >>> from mainspring import Plugin
+            >>> defaults = Plugin("defaults", defaults={"env": {"port": 80, "host": "a"}})
+            >>> print(System({"env": {"port": 8080}}, plugins=[defaults]).explain_plugins())
+            defaults
+              + env.host: 'a'
+        """
+        from ._core.plugins import explain
+
+        return explain(self._definition)
+
+    def wrap(self, wrapper: Wrapper, select: Selection = None, *, signals: Iterable[str] | None = None) -> System:
+        """The same system with a function around every call of a handler.
+
+        Parameters:
+            wrapper: a generator function, which runs the handler where it yields; a function, which calls it; or a coroutine
+                function, which awaits it. It gets a `HandlerCall`.
+            select: around the handlers of what: an id, a group, a pattern, a tag, or several of them; everything if not given.
+            signals: around the handlers of which signals; all if not given.
+
+        Returns:
+            A new system. A wrapper that is added later is outside of those that were there.
+
+        Raises:
+            UnknownComponent: a part of the selection names nothing.
+            UnknownSignal: there is none of that name.
+
+        Example:
+            >>> from mainspring import Component
+            >>> def loud(call):
+            ...     print(call.signal, call.id)
+            ...     return (yield)
+            >>> with System({"a": {"b": Component(list)}}).wrap(loud).started():
+            ...     pass
+            start a.b
+        """
+        from ._engine.wrap import Wrapping
+
+        selected(graph_of(self._definition), select)
+        signals = None if signals is None else tuple(signals)
+        for signal in signals or ():
+            row_of(self._definition, signal)
+        wrapping = Wrapping(wrapper, None if select is None else tuple(listed(select)), signals)
+        return System._of(self._definition.replace(wraps=(*self._definition.wraps, wrapping)))
+
+    def diff(self, new: System) -> Diff:
+        """What is different in another system, as both are written.
+
+        Parameters:
+            new: the other system.
+
+        Example:
+            >>> print(System({"env": {"port": 80}}).diff(System({"env": {"port": 8080}})))
+            ~ env.port: 80 -> 8080
+        """
+        from ._core.diff import diff
+
+        return diff(self._definition, new._definition)
+
+    def merge(self, other: System | str, *, winner: Literal["left", "right"] | None = None) -> System:
         """Two systems as one.
 
         Parameters:
-            other: the second system.
+            other: the second system, or its name.
             winner: whose definition counts where both have an id: "left" (this one's) or "right" (the other's).
 
         Returns:
@@ -204,13 +397,14 @@ class System:
             >>> System({"a": {"x": 1}}).merge(System({"a": {"y": 2}}))
             <System: a.x, a.y>
         """
+        other = _system_of(other) if isinstance(other, str) else other
         return System._of(compose.merge(self._definition, other._definition, winner))
 
     def select(self, select: Selection) -> System:
         """The part of the system that consists of some components and everything they need.
 
         Parameters:
-            select: an id, a group's name, or several of them. Nothing selected gives an empty system.
+            select: an id, a group, a pattern, a tag, or several of them. Nothing selected gives an empty system.
 
         Returns:
             A new system.
@@ -225,7 +419,7 @@ class System:
             <System: env.port, app.web>
         """
         graph = graph_of(self._definition)
-        return System._of(compose.select(self._definition, graph, selected(graph, select)))
+        return System._of(part_of(self._definition, graph, selected(graph, select)))
 
     # --- looking ---
 
@@ -253,7 +447,7 @@ class System:
 
         Parameters:
             signal: a name in the signal table.
-            select: an id, a group's name, or several of them; everything if not given.
+            select: an id, a group, a pattern, a tag, or several of them; everything if not given.
 
         Raises:
             DefinitionError: the definition has problems.
@@ -261,7 +455,7 @@ class System:
         """
         self._sound()
         graph = graph_of(self._definition)
-        row = row_of(self._definition, signal)
+        row = row_of(expanded(self._definition), signal)
         return Plan(graph, row, selected(graph, select), deadlines=self._definition.deadlines)
 
     def describe(self) -> Description:
@@ -283,13 +477,15 @@ class System:
         *,
         on_failure: OnFailure = "rollback",
         observers: Iterable[Observer] = (),
+        cache: InstanceCache | None = None,
     ) -> Live:
         """Start the system, or a selection and what it needs, in dependency order.
 
         Parameters:
-            select: an id, a group's name, or several of them; everything if not given. An empty selection starts nothing.
+            select: an id, a group, a pattern, a tag, or several of them; everything if not given. An empty one starts nothing.
             on_failure: "rollback" stops again what was started; "keep" leaves it running, for the REPL.
             observers: are told every change of state, from the first on.
+            cache: keeps the components that are marked as cached, beyond the stop of this system.
 
         Returns:
             The live system.
@@ -304,7 +500,7 @@ class System:
             80
             >>> _ = live.stop()
         """
-        live = Live(self, observers)
+        live = self._live(observers, cache, None if cache is None else cache.fill(self._definition, select))
         try:
             live.start(select, on_failure=on_failure)
         except Exception:
@@ -320,6 +516,7 @@ class System:
         *,
         on_failure: OnFailure = "rollback",
         observers: Iterable[Observer] = (),
+        cache: InstanceCache | None = None,
     ) -> Live:
         """As `start`, awaited, on asyncio or trio; independent async handlers run concurrently.
 
@@ -332,7 +529,7 @@ class System:
             >>> asyncio.run(main())
             80
         """
-        live = Live(self, observers)
+        live = self._live(observers, cache, None if cache is None else await cache.afill(self._definition, select))
         try:
             await live.astart(select, on_failure=on_failure)
         except Exception:
@@ -348,11 +545,12 @@ class System:
         *,
         on_failure: OnFailure = "rollback",
         observers: Iterable[Observer] = (),
+        cache: InstanceCache | None = None,
     ) -> Started:
         """The system for the time of a `with` or `async with` block: started before it, stopped after it, whatever happens.
 
         Parameters:
-            select, on_failure, observers: as for `start`.
+            select, on_failure, observers, cache: as for `start`.
 
         Returns:
             A context manager, sync and async, that gives the live system. At its end it raises a `CrashError` if a component
@@ -363,16 +561,26 @@ class System:
             ...     live["env.port"]
             80
         """
-        return Started(self, select, on_failure, observers)
+        return Started(self, select, on_failure, observers, cache)
+
+    def _live(self, observers: Iterable[Observer], cache: InstanceCache | None, filled: Definition | None) -> Live:
+        return Live(self if filled is None else System._of(filled), observers, cache=cache, written=self)
 
 
 class Started:
     """What `System.started` gives."""
 
-    __slots__ = ("_body", "_live", "_observers", "_on_failure", "_select", "_system")
+    __slots__ = ("_body", "_cache", "_live", "_observers", "_on_failure", "_select", "_system")
 
-    def __init__(self, system: System, select: Selection, on_failure: OnFailure, observers: Iterable[Observer]) -> None:
-        self._system, self._select, self._observers = system, select, observers
+    def __init__(
+        self,
+        system: System,
+        select: Selection,
+        on_failure: OnFailure,
+        observers: Iterable[Observer],
+        cache: InstanceCache | None = None,
+    ) -> None:
+        self._system, self._select, self._observers, self._cache = system, select, observers, cache
         self._on_failure: OnFailure = on_failure
         self._live: Live | None = None
         self._body: Body
@@ -380,7 +588,9 @@ class Started:
     def __enter__(self) -> Live:
         if self._live is not None:
             raise StateError("This context manager was entered before. Call started() for each with statement.")
-        live = self._live = Live(self._system, self._observers)
+        system, cache = self._system, self._cache
+        filled = None if cache is None else cache.fill(system._definition, self._select)
+        live = self._live = system._live(self._observers, cache, filled)
         try:
             live.start(self._select, on_failure=self._on_failure)
         except Exception:
@@ -411,7 +621,9 @@ class Started:
 
         if self._live is not None:
             raise StateError("This context manager was entered before. Call started() for each async with statement.")
-        live = self._live = Live(self._system, self._observers)
+        system, cache = self._system, self._cache
+        filled = None if cache is None else await cache.afill(system._definition, self._select)
+        live = self._live = system._live(self._observers, cache, filled)
         try:
             await live.astart(self._select, on_failure=self._on_failure)
             self._body = Body()

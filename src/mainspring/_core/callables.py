@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from inspect import Signature
     from typing import Protocol
 
+    from .model import Component
+
     class Stopping(Protocol):
         """Tells a background component that it is to stop: await it in a coroutine, call `wait` in a thread."""
 
@@ -65,6 +67,9 @@ class Context:
         instance: the component's own instance, `None` before it has one.
         system: the system's name, or `None`.
         stopping: in a background component, what tells it that it is to stop; elsewhere `None`.
+        definition: the component's definition.
+        meta: a dict of the component's own, in which handlers may keep what they like: from its first start until the live
+            system is gone. `live.meta` gives it to others.
 
     Example:
         >>> from mainspring import Component, System
@@ -78,11 +83,15 @@ class Context:
     __slots__ = (
         "_crash",
         "_on_give_up",
+        "_part",
         "_ready",
+        "_shown",
         "config",
+        "definition",
         "handler",
         "id",
         "instance",
+        "meta",
         "signal",
         "stopping",
         "system",
@@ -102,6 +111,10 @@ class Context:
     ) -> None:
         self.id, self.signal, self.handler = id, signal, handler
         self.config, self.instance, self.system = config, instance, system
+        self.definition: Component[Any]
+        self.meta: dict[str, Any]
+        self._part: Callable[..., Any]  # gives the handle on a subsystem
+        self._shown: Callable[[], dict[str, Any]]
         self._crash = crash
         self._ready: Callable[[Any], None] | None = None
         self._on_give_up: Callable[[Callable[[], object]], object] | None = None
@@ -116,6 +129,11 @@ class Context:
         """
         if self._crash is not None:
             self._crash(error)
+
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """The config as it may be shown: references resolved, and secrets masked."""
+        return self._shown()
 
     def ready(self, instance: Any = None) -> None:
         """Say, in a background component, that it is ready.

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .. import _text
 from ..errors import BadArguments, BadComponent, Problem, RequiredMissing, Site
 from . import refs
-from .callables import Id
-from .graph import Graph, graph_of, site_of
-from .model import Component, Constant, Definition, Node, Spec
-from .refs import ATOMS, FLAT, NESTED, Path
+from .cached import cached_problems
+from .callables import Id, signature_of
+from .expand import expanded
+from .graph import Graph, graph_of, references, site_of
+from .model import Component, Constant, Definition, Node, Spec, _overlap
+from .refs import ATOMS, FLAT, NESTED, Path, parts_of, scope_of
 
 
 def check(definition: Definition) -> list[Problem]:
     """Every problem of a definition, in the order as written. Found once for each definition."""
+    written, definition = definition, expanded(definition)
     problems = definition.cache.get("problems")
     if problems is None:
         problems = definition.cache["problems"] = _found(definition)
+        if written.base is not None and problems:
+            problems[:] = [_from_base(problem, written) for problem in problems]
     return list(problems)
+
+
+def _from_base(problem: Problem, written: Definition) -> Problem:
+    """A problem, with a word where what is wrong was not written in the component, but in the base."""
+    id, base = problem.id, written.base
+    if id is None or base is None or problem.path[:1] != ("config",) or len(problem.path) < 2:
+        return problem
+    name = problem.path[1]
+    node = written.groups.get(id.group, {}).get(id.name)
+    if (
+        name not in base.config
+        or not isinstance(node, Component)
+        or not isinstance(node._config.get(str(name), refs.required), refs.Required)
+    ):
+        return problem
+    return problem._replace(hint=f"{problem.hint} The base of the system gives config.{name}.".strip())
 
 
 def _found(definition: Definition) -> list[Problem]:
@@ -27,40 +48,102 @@ def _found(definition: Definition) -> list[Problem]:
     problems = list(graph.problems)
     signals = definition.signals
     specs: dict[Spec, int] = {}  # each with the first node that has it
+    fitting: dict[int, str] = {}
     for i, node in enumerate(graph.nodes):
         if node._shape == NESTED:
-            problems += _required(graph.ids[i], node)
+            problems += _required(graph, i, node)
         if type(node) is Component:
             spec = node._spec
             if spec not in specs:
                 specs[spec] = i
                 problems += _handlers(graph, i, spec, signals)
+                problems += _callable(graph, i, spec, fitting)
             if not node._bound:
                 problems += _arguments(graph.ids[i], node)
     definition.cache["specs"] = specs
     problems += _deadlines(definition.deadlines, signals, None, None)
     problems += _limits(definition)
+    problems += cached_problems(graph)
     if len(problems) > 1:
         place = {Id(g, n): k for k, (g, n) in enumerate((g, n) for g, m in definition.groups.items() for n in m)}
         problems.sort(key=lambda problem: place.get(problem.id, -1) if problem.id is not None else -1)
     return problems
 
 
-def _required(id: Id, node: Node) -> list[Problem]:
+def _required(graph: Graph, i: int, node: Node) -> list[Problem]:
+    id = graph.ids[i]
     data, prefix = (node._value, Path()) if isinstance(node, Constant) else (node._config, ("config",))
     found = []
     for path, leaf in refs.walk(data):
         if isinstance(leaf, refs.Required):
             where = (*prefix, *path)
             hint = f'Give it with override({{"{_text.dotted((*id, *where))}": ...}}).'
-            found.append(Problem(RequiredMissing, "is required, and was not given.", id, where, site_of(node), hint))
+            site, scope = site_of(node), scope_of(id.group)
+            if scope:
+                inner = _text.dotted((*parts_of(id.group)[len(scope) :], id.name, *where))
+                hint = f'Import it, with subsystem(..., {{"{inner}": ...}}), or g{hint[1:]}'
+                handle = graph.find(scope)
+                site = site or (None if handle is None else site_of(graph.nodes[handle]))
+            what = f"is required, and was not given{_who_needs(graph, i, where) if isinstance(node, Constant) else ''}."
+            found.append(Problem(RequiredMissing, what, id, where, site, hint))
     return found
+
+
+def _who_needs(graph: Graph, i: int, where: Path) -> str:
+    needs = list(_needs_of(graph, i, where, set()))
+    if not needs:
+        return ", though nothing refers to it"
+    return ": " + "; ".join(needs if len(needs) <= 5 else [*needs[:4], f"and {len(needs) - 4} more"])
+
+
+def _needs_of(graph: Graph, i: int, where: Path, seen: set[int]) -> Iterator[str]:
+    seen.add(i)
+    for j in graph.needed_by[i]:
+        id = graph.ids[j]
+        if id in graph.subsystems:
+            continue  # needs all that is inside, and nothing in particular
+        for path, reference in references(graph.nodes[j]):
+            aim = graph.aim(reference, id.group)
+            if aim is None or i not in aim.nodes or not _overlap(aim.rest, where):
+                continue
+            if path:
+                yield f"{id} needs it, in {_text.dotted(path)}"
+                break
+            yield f"{id} is an alias of it"
+            if j not in seen:
+                yield from _needs_of(graph, j, where[len(aim.rest) :], seen)
+
+
+def _callable(graph: Graph, i: int, spec: Spec, fitting: dict[int, str]) -> list[Problem]:
+    """The handlers that could not be called with the instance."""
+    found = []
+    for slot, handler in spec.all_handlers():
+        wrong = fitting.get(id(handler))
+        if wrong is None:
+            wrong = fitting[id(handler)] = _misfit(handler)
+        if wrong:
+            what = f"its handler {refs.name_of(handler)}{wrong}, and a handler is called with the instance alone."
+            hint = "Let it take one positional argument, and what else it needs from ctx: Context = Context.here."
+            path = tuple(slot.split(".", 2))
+            path = path if path[0] in ("stop", "resolve", "pre", "post") else ("handlers", slot)
+            found.append(Problem(BadComponent, what, graph.ids[i], path, site_of(graph.nodes[i]), hint))
+    return found
+
+
+def _misfit(handler: Any) -> str:
+    signature = signature_of(handler)
+    try:
+        if signature is not None:
+            signature.bind(None)
+    except TypeError as error:
+        return f"{signature}: {error}"
+    return ""
 
 
 def _deadlines(given: Any, signals: Mapping[str, Any], id: Id | None, site: Site | None) -> list[Problem]:
     found = []
     for signal in given if isinstance(given, Mapping) else ():
-        if signal not in signals:
+        if signal not in signals and signal != "*":
             what = f"has a deadline for the signal {signal!r}, which the system does not have."
             what = what if id is not None else f"The system {what}"
             hint = _text.hint_near(signal, signals, what="signal")
@@ -71,9 +154,10 @@ def _deadlines(given: Any, signals: Mapping[str, Any], id: Id | None, site: Site
 def _limits(definition: Definition) -> list[Problem]:
     limits = definition.options.limits
     found = []
+    groups, subsystems = definition.groups, {str(id) for id in definition.subsystems}
     for group in limits if isinstance(limits, Mapping) else ():
-        if group != "*" and group not in definition.groups:
-            hint = _text.hint_near(group, definition.groups, what="group") + ' "*" is the whole system.'
+        if group != "*" and group not in groups and group not in subsystems:
+            hint = _text.hint_near(group, groups, what="group") + ' "*" is the whole system.'
             what = f"The system has a limit for the group {_text.quote(group)}, and there is no such group."
             found.append(Problem(BadComponent, what, hint=hint))
     return found

@@ -29,15 +29,19 @@ from typing import (
 )
 
 from .. import _text
-from ..errors import BadArguments, BadComponent, Problem, Site
+from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
 from . import refs
 from .callables import Handler, Parameters, doc_of, is_async, is_generator, signature_of
+from .compose import override
 from .model import (
     ABSENT,
+    OF_SUBSYSTEMS,
     Component,
     Constructed,
     ConstructedAsync,
+    Definition,
     Spec,
+    Subsystem,
     Unfinished,
     add_named,
     check_slots,
@@ -47,12 +51,14 @@ from .model import (
     site_of,
     unfit_problem,
 )
-from .refs import ATOMS, FLAT, NESTED, Build, LocalRef, Opaque, Ref, Unfit, name_of
+from .refs import ATOMS, FLAT, NESTED, Build, LocalRef, Opaque, Ref, Tagged, Unfit, name_of
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .model import AsyncEntered, Entered, Slots
+    from ..live import Part
+    from ..system import System
+    from .model import AsyncEntered, Entered, Slots, SubsystemSlots
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -112,6 +118,122 @@ def local_ref(*path: str | int, optional: bool = False) -> Any:
     return LocalRef(parse_path(path, "A local reference", 1), optional)
 
 
+def tagged(tag: str, /, *, optional: bool = False) -> Any:
+    """A reference to all components that carry a tag: a mapping of ids to what others see of them, in the order as written.
+
+    What is switched off is left out. In a subsystem the components of that subsystem are meant.
+
+    Parameters:
+        tag: the tag.
+        optional: give an empty mapping where no component carries the tag, instead of an error.
+
+    Returns:
+        A reference, typed `Any`.
+
+    Raises:
+        BadId: the tag is no text.
+
+    Example:
+        >>> from mainspring import Component, System
+        >>> page = Component("{}".format, tags=["page"], config={})
+        >>> menu = Component(list, config={})
+        >>> system = System({"web": {"a": page, "b": page, "site": Component(dict, config={"pages": tagged("page")})}})
+        >>> [str(id) for id in system.graph().dependencies("web.site")]
+        ['web.a', 'web.b']
+    """
+    return Tagged(_tag(tag), False, (), optional)
+
+
+def one_tagged(tag: str, /, *path: str | int, optional: bool = False) -> Any:
+    """A reference to the one component that carries a tag, or to something inside its instance.
+
+    Parameters:
+        tag: the tag. That several components carry it is an error of the definition; those that are switched off do not count.
+        path: what is to be reached in the instance, as for `ref`.
+        optional: give `None` where no component carries the tag, instead of an error.
+
+    Returns:
+        A reference, typed `Any`.
+
+    Raises:
+        BadId: the tag is no text, or the path is not of that form.
+
+    Example:
+        >>> from mainspring import Component, System
+        >>> clock = Component({"now": 12}, tags=["clock"])
+        >>> watch = Component(dict, config={"time": one_tagged("clock", "now")})
+        >>> with System({"a": {"clock": clock, "watch": watch}}).started() as live:
+        ...     live["a.watch"]
+        {'time': 12}
+    """
+    return Tagged(_tag(tag), True, parse_path(path, "A path", 0) if path else (), optional)
+
+
+def _tag(tag: object) -> str:
+    if not isinstance(tag, str) or not tag:
+        raise BadId([Problem(BadId, f"{tag!r} cannot be a tag.", hint="Use text that is not empty.")])
+    return tag
+
+
+def subsystem(
+    system: System, imports: Mapping[str, Any] | None = None, /, **slots: Unpack[SubsystemSlots]
+) -> Component[Part]:
+    """A whole system as one component of another.
+
+    Its parts are started, stopped and drawn with those of the outer system, under longer ids: with a subsystem at `app.billing`,
+    what is `db.pool` in it is `app.billing.db.pool` in the whole, and `ref("app.billing.db.pool")` refers to it. The component
+    itself, `app.billing`, is up when all of its parts are; its instance is a handle on them, a `Part`.
+
+    Parameters:
+        system: the inner system.
+        imports: what it is given from outside: by path in it, as for `System.override`, values or references of the outer system.
+        slots: doc, tags, enabled, pre, post, status and other handlers of the component that it is to the outer system.
+
+    Returns:
+        A definition.
+
+    Raises:
+        BadOverride: an import names something that the inner system does not have.
+        BadComponent: the slots do not fit together.
+
+    Example:
+        >>> from mainspring import Component, System, required
+        >>> shop = System({
+        ...     "env": {"currency": required},
+        ...     "prices": {"list": Component("{currency} 3".format, config={"currency": ref("env.currency")})},
+        ... })
+        >>> whole = System({
+        ...     "env": {"euro": "EUR", "dollar": "USD"},
+        ...     "shops": {
+        ...         "berlin": subsystem(shop, {"env.currency": ref("env.euro")}),
+        ...         "boston": subsystem(shop, {"env.currency": ref("env.dollar")}),
+        ...     },
+        ... })
+        >>> with whole.started() as live:
+        ...     live["shops.berlin.prices.list"], live["shops.boston.prices.list"]
+        ('EUR 3', 'USD 3')
+    """
+    site = _site(sys._getframe(1))
+    definition: Any = getattr(system, "_definition", None)
+    if not isinstance(definition, Definition):
+        what = f"A subsystem is made of a System, not of {refs.article(system)}."
+        raise BadComponent([Problem(BadComponent, what, site=site, hint="Write subsystem(System({...}), {...}).")])
+    check_slots(slots, site, OF_SUBSYSTEMS, "A subsystem")
+    imports = {} if imports is None else imports
+    if not isinstance(imports, Mapping) or not all(isinstance(path, str | tuple) and path for path in imports):
+        what = f"The imports of a subsystem are {imports!r}, not a mapping of paths in it to what stands there."
+        raise BadArguments([Problem(BadArguments, what, site=site, hint='Write {"env.dsn": ref("env.dsn")}.')])
+    given = {_text.dotted(path) if isinstance(path, tuple) else path: value for path, value in imports.items()}
+    try:
+        made = Subsystem.of(definition, given, dict(slots), site)
+        if made._config:
+            override(definition, made._config)  # so that an import of nothing is an error here
+    except DefinitionError as error:
+        told = [p._replace(what=p.what.replace("The override ", "The import ", 1)) for p in error.problems]
+        raise type(error)(told).at(site) from None
+    return made
+
+
 def is_ref(x: object) -> bool:
     """Whether `x` is a reference of any kind.
 
@@ -119,7 +241,7 @@ def is_ref(x: object) -> bool:
         >>> is_ref(ref("a.b")), is_ref("a.b")
         (True, False)
     """
-    return isinstance(x, Ref | LocalRef)
+    return isinstance(x, Ref | LocalRef | Tagged)
 
 
 def build(target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -517,8 +639,8 @@ def component(target: Any = ABSENT, /, *, stop: Handler | None = None, enter: bo
             callable. Left out, a decorator is returned.
         stop: gets the instance.
         enter: `target` gives a context manager that is to be entered at start and left at stop.
-        handlers, status, suspend, resume, pre, post, resolve, doc, tags, enabled, deadlines: as
-            for `Component`.
+        slots: handlers, status, suspend, resume, pre, post, resolve, doc, tags, enabled, deadlines and the others, as for
+            `Component`.
 
     Returns:
         A component function, or a decorator that makes one.
@@ -584,4 +706,6 @@ def _class_slots(cls: type[Any], slots: dict[str, Any]) -> None:
         slots["stop"] = stop if plain else lambda instance: instance.stop()
 
 
-__all__ = ["ComponentFunction", "build", "component", "is_ref", "local_ref", "opaque", "ref"]
+__all__ = [
+    "ComponentFunction", "build", "component", "is_ref", "local_ref", "one_tagged", "opaque", "ref", "subsystem", "tagged",
+]  # fmt: skip

@@ -5,14 +5,14 @@ Inside, a node is known by its position in the order of starting: a number, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from .. import _text
 from ..errors import (
+    AmbiguousReference,
     BadComponent,
-    BadId,
     CycleError,
     MainspringError,
     Problem,
@@ -23,8 +23,10 @@ from ..errors import (
 )
 from . import refs
 from .callables import Id
+from .expand import canonical, expanded, expansion_problems, flag
 from .model import Component, Constant, Definition, Node, parse_path
-from .refs import FLAT, LocalRef, Path, Ref, Unreachable
+from .refs import FLAT, REFERENCES, LocalRef, Path, Ref, Reference, Tagged, Unreachable, parts_of, scope_of
+from .select import closure
 
 NOTHING: Final[tuple[int, ...]] = ()
 
@@ -36,6 +38,14 @@ class Edge(NamedTuple):
     needs: Id
     path: Path
     optional: bool
+
+
+class Aim(NamedTuple):
+    """What a reference is aimed at: nodes, what is to be reached in one, or the keys under which there are several."""
+
+    nodes: list[int]
+    rest: Path
+    keys: list[Any] | None
 
 
 class Graph:
@@ -57,7 +67,9 @@ class Graph:
         <BLANKLINE>
     """
 
-    __slots__ = ("_needed_by", "direct", "groups", "ids", "index", "needs", "nodes", "off", "problems", "special")
+    __slots__ = (
+        "_needed_by", "direct", "groups", "ids", "index", "needs", "nodes", "off", "problems", "special", "subsystems", "tagged",
+    )  # fmt: skip
 
     groups: dict[str, dict[str, Node]]
     ids: list[Id]  # in the order of starting; all lists below go by the same positions
@@ -68,6 +80,8 @@ class Graph:
     off: dict[Id, str]  # components that are switched off, with the reason
     special: list[int]  # nodes that take a second look at each request: pre, post, resolve, deadlines
     problems: list[Problem]
+    subsystems: frozenset[Id]  # those that were inlined
+    tagged: dict[tuple[tuple[str, ...], str], list[int]] | None  # by scope and tag; `None` until somebody asks
     _needed_by: list[list[int]] | None
 
     @property
@@ -81,6 +95,83 @@ class Graph:
         """The nodes of a group that are switched on, in the order as written."""
         index = self.index
         return [index[id] for name in self.groups[group] if (id := Id(group, name)) in index]
+
+    def canonical(self, path: Path) -> Path:
+        """A path of the whole system as group, name and the rest."""
+        return canonical(path, self.subsystems) if self.subsystems and len(path) > 2 else path
+
+    def find(self, path: Path) -> int | None:
+        """The position of the component that a path of the whole system names; `None` where it names none that is on."""
+        found: int | None = self.index.get(path)  # type: ignore[call-overload]
+        return self.index.get(self.canonical(path)) if found is None and len(path) > 2 else found  # type: ignore[call-overload]
+
+    def members_of(self, path: Path) -> list[int] | None:
+        """The nodes of the group or subsystem that a path names, with all that is inside; `None` where there is none."""
+        if not self.subsystems:
+            return self.members(str(path[0])) if len(path) == 1 and path[0] in self.groups else None
+        path = self.canonical(path)
+        if len(path) == 1 and path[0] in self.groups:
+            inside = parts_of(path[0])
+            return self._below(inside, self.members(str(path[0])))
+        if len(path) != 2 or path not in self.subsystems:
+            return None
+        inside = (*parts_of(path[0]), str(path[1]))
+        return self._below(inside, [self.index[path]])
+
+    def _below(self, path: tuple[str, ...], more: list[int]) -> list[int]:
+        within = [i for i, id in enumerate(self.ids) if parts_of(id.group)[: len(path)] == path]
+        return sorted({*within, *more})
+
+    def tag_table(self) -> dict[tuple[tuple[str, ...], str], list[int]]:
+        """The nodes that carry a tag, by the scope that they are in and the tag, in the order as written."""
+        if self.tagged is None:
+            self.tagged = {}
+            for i in self._as_written():
+                node = self.nodes[i]
+                for tag in node._spec.tags if type(node) is Component else ():
+                    self.tagged.setdefault((scope_of(self.ids[i].group), tag), []).append(i)
+        return self.tagged
+
+    def aim(self, reference: Reference, group: str) -> Aim | None:
+        """What a reference is aimed at, as seen from a group; `None` for one that is optional, at something that is off."""
+        if isinstance(reference, Tagged):
+            scope = scope_of(group) if reference.scope is None else reference.scope
+            found = self.tag_table().get((scope, reference.tag), [])
+            if reference.one:
+                return Aim(found[:1], reference.rest, None) if found else None
+            return Aim(found, (), [self.ids[i] for i in found])
+        target = reference.at(group)
+        if len(target.path) == 1:
+            found = self.members(str(target.path[0]))
+            return Aim(found, (), [self.ids[i].name for i in found])
+        at = self.index.get(target.id)  # type: ignore[call-overload]
+        return None if at is None else Aim([at], target.rest, None)
+
+    def off_that(self, id: Id) -> set[Id]:
+        """What a node refers to, and is switched off."""
+        found = set()
+        for _, reference in references(self.groups[id.group][id.name]):
+            if isinstance(reference, Tagged):
+                scope = scope_of(id.group) if reference.scope is None else reference.scope
+                for off in self.off:
+                    node = self.groups[off.group][off.name]
+                    if (
+                        isinstance(node, Component)
+                        and reference.tag in node._spec.tags
+                        and scope_of(off.group) == scope
+                    ):
+                        found.add(off)
+            elif (target := reference.at(id.group).id) in self.off:
+                found.add(Id(str(target[0]), str(target[1])))
+        return found
+
+    def switches_of(self, id: Id) -> set[Id]:
+        """The constants that a node is switched by, with those on the way to them."""
+        found: set[Id] = set()
+        for switch in switches(self.groups[id.group][id.name], id.group):
+            at = self.index.get(switch.id)  # type: ignore[call-overload]
+            found |= set() if at is None else {self.ids[i] for i in closure([at], self.needs.__getitem__)}
+        return found
 
     # --- the public face ---
 
@@ -98,12 +189,9 @@ class Graph:
         id = self.ids[position]
         node = self.nodes[position]
         for path, reference in (*((("enabled",), switch) for switch in switches(node, id.group)), *references(node)):
-            target = reference.at(id.group)
-            if len(target.path) == 1:
-                for member in self.members(str(target.path[0])):
-                    yield Edge(id, self.ids[member], path, target.optional)
-            elif target.id in self.index:
-                yield Edge(id, Id(str(target.path[0]), str(target.path[1])), path, target.optional)
+            aim = self.aim(reference, id.group)
+            for needed in () if aim is None else aim.nodes:
+                yield Edge(id, self.ids[needed], path, reference.optional)
 
     def dependencies(self, id: str | Id) -> tuple[Id, ...]:
         """What a component needs directly.
@@ -128,20 +216,27 @@ class Graph:
             UnknownComponent: there is none of that id, or it is switched off.
         """
         parts = parse_path((id,), "An id")
-        found = self.index.get(parts)  # type: ignore[call-overload]
+        found = self.find(parts)
         if found is None:
             raise self.unknown(parts)
-        return int(found)
+        return found
 
     def unknown(self, parts: Path) -> MainspringError:
         """The error for an id that is not there."""
         text = _text.dotted(parts)
         groups = self.groups
-        if len(parts) == 2 and Id(str(parts[0]), str(parts[1])) in self.off:
-            return UnknownComponent(f"{text} is switched off: {self.off[Id(str(parts[0]), str(parts[1]))]}.")
-        if len(parts) > 2:
+        parts = self.canonical(parts)
+        known = Id(str(parts[0]), str(parts[1])) if len(parts) > 1 else None
+        if known in self.off:
+            what = f"{text} is" if len(parts) == 2 else f"There is no {text} now: {known} is"
+            return UnknownComponent(f"{what} switched off: {self.off[known]}.")
+        if len(parts) > 2 and known in self.index:
+            what = "a constant" if isinstance(self.nodes[self.index[known]], Constant) else "a component"
+            return UnknownComponent(f"{text} goes further than an id: {known} is {what}, and no subsystem.")
+        if len(parts) == 1 and parts[0] in groups:
+            near = _text.either([str(Id(str(parts[0]), name)) for name in list(groups[str(parts[0])])[:3]])
             return UnknownComponent(
-                f"{text} has {len(parts)} parts; a component is known by two, its group and its name."
+                f"{text} is a group, not a component. Did you mean {near}?" if near else f"{text} is an empty group."
             )
         return UnknownComponent(f"There is no {text}. {_near_id(parts, groups)}")
 
@@ -150,6 +245,7 @@ class Graph:
         return {
             "nodes": [
                 {"id": str(id), "kind": self._kind(id), "needs": [str(n) for n in needs]}
+                | ({"off": self.off[id]} if id in self.off else {})
                 for id, needs in self._nodes_as_written()
             ],
             "edges": [
@@ -167,7 +263,10 @@ class Graph:
     def _kind(self, id: Id) -> str:
         if id in self.off:
             return "off"
-        return "constant" if isinstance(self.groups[id.group][id.name], Constant) else "component"
+        node = self.groups[id.group][id.name]
+        if not isinstance(node, Constant):
+            return "component"
+        return "alias" if isinstance(node._value, Ref | LocalRef | Tagged) else "constant"
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flow chart; an arrow points at what is needed."""
@@ -206,15 +305,15 @@ class Graph:
         return _text.table(rows)
 
 
-def references(node: Node) -> Iterator[tuple[Path, Ref | LocalRef]]:
+def references(node: Node) -> Iterator[tuple[Path, Reference]]:
     """Every reference in a node, with its path, in the order as written."""
     if isinstance(node, Constant):
         for path, leaf in refs.walk(node._value):
-            if isinstance(leaf, Ref | LocalRef):
+            if type(leaf) in REFERENCES:
                 yield path, leaf
         return
     for path, leaf in refs.walk(node._config):
-        if isinstance(leaf, Ref | LocalRef):
+        if type(leaf) in REFERENCES:
             yield ("config", *path), leaf
 
 
@@ -237,7 +336,11 @@ def graph_of(definition: Definition) -> Graph:
     """The graph of a definition, with every problem that its references have. Made once for each definition."""
     graph = definition.cache.get("graph")
     if graph is None:
-        graph = definition.cache["graph"] = _Builder(definition).build()
+        whole = expanded(definition)
+        graph = whole.cache.get("graph")
+        if graph is None:
+            graph = whole.cache["graph"] = _Builder(whole).build()
+        definition.cache["graph"] = graph
     return graph
 
 
@@ -246,7 +349,9 @@ class _Builder:
 
     def __init__(self, definition: Definition) -> None:
         self.groups = definition.groups
-        self.problems: list[Problem] = []
+        self.subsystems = definition.subsystems
+        self.problems: list[Problem] = list(expansion_problems(definition))
+        self.tags: dict[tuple[tuple[str, ...], str], list[int]] | None = None
         self.guesses = 20
         self.off: dict[Id, str] = {}
         self.ids: list[Id] = []
@@ -313,6 +418,7 @@ class _Builder:
         graph.ids, graph.index, graph.nodes, graph.needs = self.ids, self.index, self.nodes, self.needs
         graph.off, graph.special, graph.problems = self.off, special, self.problems
         graph.direct = self.direct
+        graph.subsystems, graph.tagged = self.subsystems, None
         graph._needed_by = None
         return graph
 
@@ -335,16 +441,11 @@ class _Builder:
             self.special = [i for i, n in enumerate(self.nodes) if type(n) is Component and n._spec.special]
 
     def _constant(self, id: Id, node: Component[Any], target: Ref) -> Any:
-        constant = self.groups.get(str(target.path[0]), {}).get(str(target.path[1])) if len(target.path) > 1 else None
-        if constant is None:
+        if len(target.path) > 1 and str(target.path[1]) not in self.groups.get(str(target.path[0]), {}):
             return None  # the pass over all references says what is wrong
-        value: Any = None
-        if isinstance(constant, Constant):
-            try:
-                value = refs.reach(constant._value, target.rest)
-            except Unreachable:
-                return None
-            value = refs.thaw(value, lambda reference: reference)
+        value = flag(target, self.groups)
+        if value is refs.NOWHERE or isinstance(value, refs.Required):
+            return None  # and so do other checks
         if not isinstance(value, bool):
             what = f"it is switched by {_text.dotted(target.path)}, which is no constant True or False."
             hint = (
@@ -355,8 +456,11 @@ class _Builder:
 
     # --- one reference ---
 
-    def _resolve(self, i: int, path: Path, reference: Ref | LocalRef, found: list[int]) -> None:
+    def _resolve(self, i: int, path: Path, reference: Reference, found: list[int]) -> None:
         id = self.ids[i]
+        if isinstance(reference, Tagged):
+            self._resolve_tag(i, path, reference, found)
+            return
         target = reference.at(id.group)
         if len(target.path) == 1:
             group = target.path[0]
@@ -377,17 +481,52 @@ class _Builder:
             return
         node = self.nodes[j]
         if type(node) is Constant and target.rest:
-            self._reach(i, path, reference, target, node._value)
+            self._reach(i, path, reference, target, node._value, ())
         if j not in found:
             found.append(j)
+
+    def _resolve_tag(self, i: int, path: Path, reference: Tagged, found: list[int]) -> None:
+        if self.tags is None:
+            self.tags = {}
+            for j, node in enumerate(self.nodes):
+                for tag in node._spec.tags if type(node) is Component else ():
+                    self.tags.setdefault((scope_of(self.ids[j].group), tag), []).append(j)
+        scope = scope_of(self.ids[i].group) if reference.scope is None else reference.scope
+        carriers = self.tags.get((scope, reference.tag), [])
+        tag = _text.quote(reference.tag)
+        details = {"tag": reference.tag, "candidates": [str(self.ids[j]) for j in carriers]}
+        if reference.one and len(carriers) > 1:
+            shown = [str(self.ids[j]) for j in carriers]
+            what = f"refers to the one component with the tag {tag}, and {len(shown)} carry it: {', '.join(shown)}."
+            hint = "Take the tag from all but one, switch the others off, or refer to one of them by its id."
+            self._problem(AmbiguousReference, i, path, what, hint, details)
+        elif not carriers and not reference.optional:
+            off = [str(id) for id in self.off if scope_of(id.group) == scope and reference.tag in self._tags_of(id)]
+            if off and not reference.one:
+                return
+            if off:
+                what = f"refers to the one component with the tag {tag}, and it is switched off: {', '.join(off)}."
+                hint = "Switch it on, or make the reference optional=True to get None."
+                self._problem(ReferenceToOff, i, path, what, hint, {"target": off[0]})
+                return
+            known = sorted({tag for where, tag in self.tags if where == scope})
+            what = f"refers to the tag {tag}, and no component carries it."
+            near = _text.hint_near(reference.tag, known, what="tag in this system")
+            details["candidates"] = _text.near(reference.tag, known)
+            hint = f"{near} Or make the reference optional=True, to get {'None' if reference.one else 'nothing'}."
+            self._problem(UnknownReference, i, path, what, hint, details)
+        found += [j for j in (carriers[:1] if reference.one else carriers) if j not in found]
+
+    def _tags_of(self, id: Id) -> frozenset[str]:
+        node = self.groups[id.group][id.name]
+        return node._spec.tags if isinstance(node, Component) else frozenset()
 
     def _missing(self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, target_id: Id) -> None:
         if target_id in self.off:
             if not target.optional:
                 what = f"refers to {target_id}, which is switched off: {self.off[target_id]}."
-                hint = (
-                    "Switch it on, switch this component off with it, or make the reference optional=True to get None."
-                )
+                both = ", switch this component off with it" if isinstance(self.nodes[i], Component) else ""
+                hint = f"Switch it on{both}, or make the reference optional=True to get None."
                 self._problem(ReferenceToOff, i, path, what, hint, {"target": str(target_id)})
             return
         text = _text.dotted(target.path)
@@ -398,10 +537,16 @@ class _Builder:
             what = f"refers to {text}, and the group {_text.quote(group)} has no {_text.quote(target_id.name)}."
         self._unknown(i, path, reference, what)
 
-    def _reach(self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, value: Any) -> None:
+    def _reach(
+        self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, value: Any, seen: tuple[Path, ...]
+    ) -> None:
         for n, part in enumerate(target.rest):
             value = refs.unwrapped(value)
-            if isinstance(value, Ref | LocalRef | refs.Build | refs.Required):
+            if isinstance(value, Ref | LocalRef):
+                aim = value.at(str(target.path[0]))
+                self._reach_on(i, path, reference, target, Ref((*aim.path, *target.rest[n:]), aim.optional), seen)
+                return
+            if isinstance(value, Tagged | refs.Build | refs.Required):
                 return  # what is there is known only when it is started
             try:
                 value = refs.reach(value, (part,))
@@ -410,6 +555,21 @@ class _Builder:
                 what = f"refers to {_text.dotted(target.path)}, and {error}"
                 self._problem(UnknownReference, i, path, what, "", {"target": _text.dotted(target.path)})
                 return
+
+    def _reach_on(
+        self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, further: Ref, seen: tuple[Path, ...]
+    ) -> None:
+        # On the way there is an alias; where it leads to a constant, it is known what is there.
+        j = self.index.get(further.id) if len(further.path) > 1 else None  # type: ignore[call-overload]
+        if j is None:
+            off = Id(str(further.path[0]), str(further.path[1])) if len(further.path) > 1 else None
+            if off in self.off and further.optional and not reference.optional:
+                text = _text.dotted(target.path)
+                what = f"refers to {text}, through an alias of {off}, which is switched off: {self.off[off]}."
+                hint = "Switch it on, or make this reference optional=True, too, to get None."
+                self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off)})
+        elif isinstance(node := self.nodes[j], Constant) and further.path not in seen:
+            self._reach(i, path, reference, further, node._value, (*seen, further.path))
 
     def _unknown(self, i: int, path: Path, reference: Ref | LocalRef, what: str) -> None:
         target = reference.at(self.ids[i].group).path
@@ -487,13 +647,12 @@ class _Builder:
         for n, i in enumerate(cycle):
             following = self.ids[cycle[(n + 1) % len(cycle)]]
             id = self.ids[i]
-            for path, reference in references(self.nodes[i]):
-                target = reference.at(id.group)
-                if target.id == following or (len(target.path) == 1 and target.path[0] == following.group):
+            for path, reference in (*self._switch_of(i), *references(self.nodes[i])):
+                if self._names(reference, id.group, following):
                     reasons.append(path)
                     break
         names = [str(self.ids[i]) for i in cycle]
-        drawing = _text.cycle(names, [f"needs, in {_text.dotted(path)}," for path in reasons])
+        drawing = _text.cycle(names, [f"needs, in {_text.dotted(path)}," if path else "needs" for path in reasons])
         what = f"{'it needs itself' if len(names) == 1 else 'components need each other in a circle'}:\n{drawing}"
         hint = (
             "One of these references has to go: split a component in two, or hand the one over after both have started."
@@ -503,6 +662,15 @@ class _Builder:
         problem = Problem(CycleError, what, self.ids[cycle[0]], reasons[0], site_of(first_node), hint, details)
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def _switch_of(self, i: int) -> Iterator[tuple[Path, Reference]]:
+        return ((("enabled",), switch) for switch in switches(self.nodes[i], self.ids[i].group))
+
+    def _names(self, reference: Reference, group: str, id: Id) -> bool:
+        if isinstance(reference, Tagged):
+            return reference.tag in self._tags_of(id)
+        target = reference.at(group)
+        return target.id == id or (len(target.path) == 1 and target.path[0] == id.group)
 
 
 def site_of(node: Node) -> Site | None:
@@ -531,49 +699,3 @@ def _near_id(path: Path, groups: dict[str, dict[str, Node]]) -> str:
     if len(known) <= 2000 and _text.near(wanted, known):
         return f"Did you mean {_text.either(_text.near(wanted, known))}?"
     return _text.hint_near(group, groups, what="group in this system")
-
-
-# --- Selections -------------------------------------------------------------------------------------------------------
-
-Selection = str | Id | Iterable["str | Id"] | None
-
-
-def selected(graph: Graph, select: Selection) -> list[int] | None:
-    """The nodes that a selection names, in order; `None` where everything is meant.
-
-    Raises:
-        UnknownComponent: a part of it names nothing that is switched on. All such parts are named at once.
-    """
-    if select is None:
-        return None
-    if not isinstance(select, Iterable):
-        raise UnknownComponent(f"A selection is an id, a group's name, or several of them, not {select!r}.")
-    parts: list[Any] = [select] if isinstance(select, str | Id) else list(select)
-    found: set[int] = set()
-    wrong: list[str] = []
-    for part in parts:
-        try:
-            path = parse_path((part,), "A selection")
-        except BadId as error:
-            raise UnknownComponent(str(error)) from None
-        if len(path) == 1 and path[0] in graph.groups:
-            found.update(graph.members(str(path[0])))
-        elif (at := graph.index.get(cast("Id", path))) is not None:
-            found.add(at)
-        else:
-            wrong.append(str(graph.unknown(path)))
-    if wrong:
-        raise UnknownComponent(" ".join(wrong))
-    return sorted(found)
-
-
-def closure(roots: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> set[int]:
-    """Everything that can be reached from `roots`, and they themselves."""
-    found = set(roots)
-    stack = list(found)
-    while stack:
-        for j in neighbours(stack.pop()):
-            if j not in found:
-                found.add(j)
-                stack.append(j)
-    return found

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping
 from enum import StrEnum
 from types import CodeType, MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, cast, overload
 
 from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
@@ -48,6 +48,28 @@ if TYPE_CHECKING:
         retry: Retry | int
         thread: Thread
         on_crash: OnCrash
+        schema: Any
+        instance_schema: Any
+        cached: bool | str
+
+    class SubsystemSlots(TypedDict, total=False):
+        """The slots of the component that a subsystem is to the system around it."""
+
+        handlers: Mapping[str, Handler]
+        status: Handler
+        pre: Mapping[str, NamedHandlers]
+        post: Mapping[str, NamedHandlers]
+        doc: str
+        tags: Iterable[str]
+        enabled: Any
+
+    class BaseSlots(Slots, total=False):
+        """What a base may have."""
+
+        config: Mapping[str, Any]
+
+    from .base import Base
+    from .expand import Wraps
 
 
 T = TypeVar("T")
@@ -242,10 +264,11 @@ ABSENT: Final[Any] = Absent()
 
 SLOTS: Final = (
     "start", "stop", "scope", "handlers", "pre", "post", "resolve", "doc", "tags", "enabled", "deadlines", "retry", "thread",
-    "on_crash",
+    "on_crash", "schema", "instance_schema", "cached",
 )  # fmt: skip
 SHORTHANDS: Final = ("status", "suspend", "resume")  # slots that are entries of `handlers`
 KEYWORDS: Final = frozenset({*SLOTS, *SHORTHANDS}) - {"start", "stop", "scope"}  # what `component` takes
+OF_SUBSYSTEMS: Final = frozenset({"handlers", "status", "pre", "post", "doc", "tags", "enabled"})
 
 
 PRE: Final = 0
@@ -354,12 +377,16 @@ class Spec:
         self.post = {signal: named(given) for signal, given in dict(slots.get("post") or {}).items()}
         self.resolve = slots.get("resolve")
         self.doc = slots.get("doc")
-        self.tags = frozenset(slots.get("tags") or ())
+        tags = slots.get("tags") or ()
+        self.tags = frozenset(() if isinstance(tags, str) or not isinstance(tags, Iterable) else tags)
         self.enabled = slots.get("enabled", True)
         self.deadlines = copied_deadlines(slots.get("deadlines"))
         self.retry: Retry | None = _retry_of(slots.get("retry"))
         self.thread: Thread | None = slots.get("thread")
-        self.on_crash: OnCrash = slots.get("on_crash") or "stop"
+        self.on_crash: OnCrash | None = slots.get("on_crash")
+        self.schema = slots.get("schema")
+        self.instance_schema = slots.get("instance_schema")
+        self.cached: bool | str = slots.get("cached") or False
         self._parameters: Parameters | None = None
         # What other rooms derive from a spec and want to keep: the engine's calls, the checks that passed.
         self.cache: dict[Any, Any] = {}
@@ -373,9 +400,9 @@ class Spec:
         self.special = bool(
             self.pre or self.post or self.resolve is not None or self.deadlines is not None or self.retry is not None
         )
-        self._complain()
+        self._complain(tags)
 
-    def _complain(self) -> None:
+    def _complain(self, tags: Any) -> None:
         what, hint = None, _FORMS
         if self.scope is not None and (self.start is not ABSENT or self.stop is not None):
             what = "it has a scope, which is start and stop in one, and a start or stop beside it"
@@ -396,9 +423,15 @@ class Spec:
             hint = (
                 "Leave one of them away: with a deadline, sync handlers are called in a thread of the component's own."
             )
-        elif self.on_crash not in ("stop", "dependents", "keep"):
+        elif self.on_crash not in (None, "stop", "dependents", "keep"):
             what = f"on_crash is {self.on_crash!r}"
             hint = 'Give "stop" (the whole system is stopped), "dependents" (what needs the component is), or "keep".'
+        elif not isinstance(self.cached, bool | str):
+            what = f"cached is {self.cached!r}, neither a bool nor the key under which a cache keeps the instance"
+            hint = 'Write cached=True, or cached="a key".'
+        elif not isinstance(tags, Iterable) or isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+            what = f"its tags are {tags!r}, not several texts"
+            hint = 'Write tags=["slow"].'
         if what is None:
             for place, handler in self.all_handlers():
                 if not callable(handler):
@@ -556,16 +589,18 @@ class ConstructedAsync(Constructed):
         return instance
 
 
-def check_slots(given: Iterable[str], site: Site | None) -> None:
+def check_slots(
+    given: Iterable[str], site: Site | None, known: Collection[str] = KEYWORDS, of: str = "A component"
+) -> None:
     """Refuse slots that there are not.
 
     Raises:
         BadComponent: with the nearest slot that there is.
     """
     for name in given:
-        if name not in KEYWORDS:
-            hint = _text.hint_near(name, KEYWORDS, what="slot")
-            raise BadComponent([Problem(BadComponent, f"A component has no slot {name!r}.", site=site, hint=hint)])
+        if name not in known:
+            hint = _text.hint_near(name, sorted(known), what="slot")
+            raise BadComponent([Problem(BadComponent, f"{of} has no slot {name!r}.", site=site, hint=hint)])
 
 
 class Component(Generic[T_co]):
@@ -588,8 +623,12 @@ class Component(Generic[T_co]):
         retry: how often start is tried: a `Retry`, or a number of attempts.
         thread: where sync handlers are called: "caller" (in the thread that asks), "worker" (in any of the system's workers) or
             "own" (in one thread, always the same); by default in a worker where the system has some.
-        on_crash: what is stopped when the component breaks by itself while it runs: "stop" everything, "dependents" what needs
-            it, "keep" nothing.
+        on_crash: what is stopped when the component breaks by itself while it runs: "stop" everything (the default),
+            "dependents" what needs it, "keep" nothing.
+        schema: what checks the config, where the system has the plugin `schemas`: a callable, a mapping of such by parameter,
+            a pydantic model or a type.
+        instance_schema: the same for the instance; a class means that the instance is one of it.
+        cached: whether an `InstanceCache` keeps the component, where the system is started with one: a bool, or a key.
 
     Raises:
         BadComponent: the slots do not fit together.
@@ -753,7 +792,22 @@ class Component(Generic[T_co]):
     @property
     def on_crash(self) -> OnCrash:
         """What is stopped when the component breaks by itself."""
-        return self._spec.on_crash
+        return self._spec.on_crash or "stop"
+
+    @property
+    def schema(self) -> Any:
+        """What checks the config, where the system has the plugin `schemas`."""
+        return self._spec.schema
+
+    @property
+    def instance_schema(self) -> Any:
+        """What checks the instance, where the system has the plugin `schemas`."""
+        return self._spec.instance_schema
+
+    @property
+    def cached(self) -> bool | str:
+        """Whether an instance cache keeps the component, or under which key."""
+        return self._spec.cached
 
     @property
     def site(self) -> Site | None:
@@ -783,7 +837,7 @@ class Component(Generic[T_co]):
             if name not in known:
                 raise TypeError(f"a component has no slot {name!r}. {_text.hint_near(name, known, what='slot')}")
         config = slots.pop("config", ABSENT)
-        changed: Component[T_co] = object.__new__(type(self))
+        changed = self._same_kind()
         changed._code, changed._instruction = self._code, self._instruction
         if "start" in slots and not callable(slots["start"]):
             slots["start"] = freeze_value(slots["start"])
@@ -795,6 +849,10 @@ class Component(Generic[T_co]):
             changed._config, changed._shape = freeze_config(dict(config), changed)
             changed._bound = False
         return changed
+
+    def _same_kind(self) -> Component[T_co]:
+        made: Component[T_co] = object.__new__(type(self))
+        return made
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Component):
@@ -829,6 +887,84 @@ class Constant:
 
 
 Node = Component[Any] | Constant
+
+
+class Subsystem(Component[Any]):
+    """A whole system as one component of another. Made by `subsystem`."""
+
+    __slots__ = ("_definition",)
+
+    _definition: Definition
+
+    @classmethod
+    def of(cls, definition: Definition, imports: dict[str, Any], slots: dict[str, Any], site: Site | None) -> Subsystem:
+        """A subsystem.
+
+        Parameters:
+            definition: the system.
+            imports: by path in it, what stands there; may hold references.
+            slots: of the component that it is to the outer system.
+            site: where it was written.
+        """
+        made = object.__new__(cls)
+        made._code, made._instruction = site, 0
+        made._spec = Spec({**slots, "start": definition.options.name or "subsystem"})
+        made._config, made._shape = freeze_config(dict(imports), made)
+        made._bound, made._definition = True, definition
+        return made
+
+    @property
+    def imports(self) -> dict[str, Any]:
+        """What the inner system is given, by path in it."""
+        return self.config
+
+    def with_definition(self, definition: Definition, *paths: Path) -> Subsystem:
+        """The same subsystem with another definition.
+
+        Parameters:
+            definition: the new one.
+            paths: the places in it that are not imported any more, because something else was put there.
+        """
+        made = self._same_kind()
+        made._code, made._instruction, made._spec, made._bound = self._code, self._instruction, self._spec, True
+        kept = {
+            name: value
+            for name, value in self._config.items()
+            if not any(_overlap(parse_path((name,), "An import"), path) for path in paths)
+        }
+        made._config, made._shape = frozen_config(kept)
+        made._definition = definition
+        return made
+
+    def replace(self, **slots: Any) -> Component[Any]:
+        """The same subsystem with some slots given anew; `config` are the imports.
+
+        Raises:
+            BadComponent: there is no such slot.
+        """
+        check_slots(slots.keys() - {"config"}, self.site, OF_SUBSYSTEMS, "A subsystem")
+        return super().replace(**slots)
+
+    def _same_kind(self) -> Subsystem:
+        made = object.__new__(Subsystem)
+        made._definition = self._definition
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Subsystem):
+            return False
+        return self is other or (super().__eq__(other) is True and self._definition.same(other._definition))
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        name = f" {self._definition.name}" if self._definition.name else ""
+        return f"<Subsystem{name}: {', '.join(self._definition.groups) or 'empty'}>"
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    # A text may spell a number that the other has as a number.
+    return all(str(a) == str(b) for a, b in zip(one, other, strict=False))
 
 
 class Options(NamedTuple):
@@ -878,17 +1014,53 @@ class Definition:
         groups: nodes by group and name, in the order as written. Never changed in place.
         signals: the signal table, by name.
         options: what holds for the system as a whole.
+        base: what is merged under every component.
+        wraps: the wrappers around handlers, the innermost first.
+        applied: the plugins that made it what it is, in order. Never counts in a comparison.
     """
 
-    __slots__ = ("cache", "groups", "options", "signals")
+    __slots__ = ("applied", "base", "cache", "groups", "options", "signals", "subsystems", "wraps")
 
-    def __init__(self, groups: dict[str, dict[str, Node]], signals: Mapping[str, Signal], options: Options) -> None:
+    def __init__(
+        self,
+        groups: dict[str, dict[str, Node]],
+        signals: Mapping[str, Signal],
+        options: Options,
+        *,
+        base: Base | None = None,
+        wraps: tuple[Wraps, ...] = (),
+        applied: tuple[Any, ...] = (),
+    ) -> None:
         self.groups, self.signals, self.options = groups, signals, options
+        self.base, self.wraps, self.applied = base, wraps, applied
+        self.subsystems: frozenset[Id] = frozenset()  # that were inlined
         self.cache: dict[str, Any] = {}  # what is derived from it: the graph, the problems
 
     def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:
         """The same system with other groups."""
-        return Definition(groups, self.signals, self.options)
+        return self.replace(groups=groups)
+
+    def replace(self, **parts: Any) -> Definition:
+        """The same system with some of its parts exchanged.
+
+        Parameters:
+            parts: as for `Definition`, by name.
+        """
+        kept = {name: getattr(self, name) for name in ("groups", "signals", "options", "base", "wraps", "applied")}
+        return Definition(**(kept | parts))
+
+    def same(self, other: Definition) -> bool:
+        """Whether two systems are equal as data."""
+        mine, theirs = self.groups, other.groups
+        return self is other or (
+            list(mine) == list(theirs)
+            and all(list(nodes) == list(theirs[group]) for group, nodes in mine.items())
+            and all(nodes == theirs[group] for group, nodes in mine.items())
+            and self.signals == other.signals
+            and self.options == other.options
+            and self.base == other.base
+            and self.wraps == other.wraps
+        )
 
     @property
     def name(self) -> str | None:
@@ -912,7 +1084,7 @@ def refuse(value: Any) -> tuple[str, str] | None:
             "Give it a name in a group of the system, and refer to it here with ref(...) or local_ref(...).",
         )
     if isinstance(value, Unfinished):
-        return (
+        return value.misplaced or (
             f"{value!r} stands inside an argument and was not called",
             "Call it in a group of the system and refer to it; or write opaque(...) to hand on the function itself.",
         )
@@ -922,9 +1094,12 @@ def refuse(value: Any) -> tuple[str, str] | None:
 
 
 class Unfinished:
-    """What looks like a component and is none yet: a component function that was not called."""
+    """What looks like a component and is none yet: a component function that was not called, a system that is no subsystem."""
 
     __slots__ = ()
+
+    misplaced: ClassVar[tuple[str, str] | None] = None
+    """Why it cannot stand in a config, and what to do, where that is something else."""
 
 
 def freeze_config(config: dict[str, Any], component: Component[Any]) -> tuple[dict[str, Any], int]:
@@ -967,7 +1142,7 @@ def freeze_value(value: Any) -> Any:
         frozen = refs.freeze(value, refuse)
     except Unfit as unfit:
         raise unfit_problem(unfit, None) from None
-    if any(isinstance(leaf, Ref | LocalRef) for _, leaf in refs.walk(frozen)):
+    if any(type(leaf) in refs.REFERENCES for _, leaf in refs.walk(frozen)):
         what = "A start that is just a value cannot hold references."
         raise BadComponent([Problem(BadComponent, what, hint="Put the value into the group as a constant.")])
     return frozen

@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple, cast, overload
 
 from .. import _text
 from .callables import Id
-from .graph import Graph, closure
+from .graph import Graph
 from .model import Component, Constant, Phase, Retry, Signal
+from .select import closure
 
 NEVER: Final = 1 << 40  # waits of a node that is not part of a plan: no number of releases brings it to nothing
 
@@ -259,5 +260,5 @@ class Plan(Sequence[Step]):
 
 
 def deadline_of(given: float | Mapping[str, float] | None, signal: str) -> float | None:
-    """The deadline for one signal, in seconds, of deadlines that are for all signals or by signal."""
-    return given.get(signal) if isinstance(given, Mapping) else given
+    """The deadline for one signal, in seconds, of deadlines for all signals or by signal, with "*" for all others."""
+    return given.get(signal, given.get("*")) if isinstance(given, Mapping) else given

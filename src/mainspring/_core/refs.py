@@ -24,6 +24,45 @@ FLAT: Final = 1  # a config whose references all stand at the top
 NESTED: Final = 2  # has containers or marks that have to be replaced
 
 
+class Within(_text.Dotted):
+    """The name that a group of a subsystem has in the whole system: `app.billing.db`.
+
+    Parameters:
+        parts: the names on the way to it, one by one.
+    """
+
+    __slots__ = ("parts",)
+
+    parts: tuple[str, ...]
+
+    def __new__(cls, parts: tuple[str, ...]) -> Within:
+        """The name made of these parts."""
+        self = super().__new__(cls, _text.dotted(parts))
+        self.parts = parts
+        return self
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The path of the subsystem that the group is in."""
+        return self.parts[:-1]
+
+    def __str__(self) -> str:
+        return self  # so that what takes any part of a path as text does not lose the parts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Within, (self.parts,)
+
+
+def parts_of(group: str) -> tuple[str, ...]:
+    """The names on the way to a group; one, unless it is in a subsystem."""
+    return group.parts if isinstance(group, Within) else (group,)
+
+
+def scope_of(group: str) -> tuple[str, ...]:
+    """The path of the subsystem that a group is in; empty where it is in none."""
+    return group.parts[:-1] if isinstance(group, Within) else ()
+
+
 class Mark:
     """What stands in a config for something else."""
 
@@ -84,6 +123,40 @@ class LocalRef(Mark):
 
     def __hash__(self) -> int:
         return hash((self.path, self.optional))
+
+
+class Tagged(Mark):
+    """A reference to what carries a tag. Made by `tagged` and `one_tagged`."""
+
+    __slots__ = ("one", "optional", "rest", "scope", "tag")
+
+    def __init__(
+        self, tag: str, one: bool = False, rest: Path = (), optional: bool = False, scope: tuple[str, ...] | None = None
+    ) -> None:
+        self.tag, self.one, self.rest, self.optional = tag, one, rest, optional
+        self.scope = scope  # the path of the subsystem in which to look; that of whoever refers where it is not given
+
+    def seen_from(self, scope: tuple[str, ...]) -> Tagged:
+        """The same reference, looking in a scope that is given."""
+        return Tagged(self.tag, self.one, self.rest, self.optional, scope)
+
+    def __repr__(self) -> str:
+        more = f", {_text.dotted(self.rest)!r}" if self.rest else ""
+        name = "one_tagged" if self.one else "tagged"
+        return f"{name}({self.tag!r}{more}{', optional=True' if self.optional else ''})"
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.tag, self.one, self.rest, self.optional, self.scope)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and same(self._key(), other._key())
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+Reference = Ref | LocalRef | Tagged
+REFERENCES: Final = frozenset({Ref, LocalRef, Tagged})
 
 
 class Build:
@@ -189,7 +262,7 @@ def is_named_tuple(value: Any) -> bool:
 
 # --- Making frozen data -----------------------------------------------------------------------------------------------
 
-_ATOMIC: Final = frozenset({str, int, float, bool, type(None), bytes, complex, Ref, LocalRef, Required})
+_ATOMIC: Final = frozenset({str, int, float, bool, type(None), bytes, complex, Ref, LocalRef, Tagged, Required})
 PLAIN_ATOMS: Final = frozenset({str, int, float, bool, type(None), bytes, complex})
 _CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
 
@@ -223,7 +296,7 @@ def freeze(value: Any, refuse: Callable[[Any], tuple[str, str] | None], path: Pa
         )
     if kind is dict:
         for key in value:
-            if isinstance(key, Ref | LocalRef | Required):
+            if isinstance(key, Ref | LocalRef | Tagged | Required):
                 raise Unfit(path, f"{key!r} is a key of a dict, where nothing is replaced", "Use references as values.")
         return {k: freeze(v, refuse, (*path, k)) for k, v in value.items()}
     if kind is list:
@@ -252,7 +325,7 @@ def freeze(value: Any, refuse: Callable[[Any], tuple[str, str] | None], path: Pa
 
 
 def _holds_marks(value: Any, depth: int = 0) -> bool:
-    if isinstance(value, Ref | LocalRef | Required):
+    if isinstance(value, Ref | LocalRef | Tagged | Required):
         return True
     if depth > DEEPEST:
         return False
@@ -336,12 +409,12 @@ def rebuilt(value: Any, each: Callable[[Any], Any]) -> Any:
     return value
 
 
-def thaw(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
+def thaw(value: Any, lookup: Callable[[Reference], Any]) -> Any:
     """Fresh data: every container new, every reference replaced by what `lookup` gives, every other mark by its value."""
     kind = type(value)
     if kind in PLAIN_ATOMS:
         return value
-    if kind is Ref or kind is LocalRef:
+    if kind in REFERENCES:
         return lookup(value)
     if kind is Opaque:
         return value.value
@@ -356,19 +429,32 @@ def copied(value: Any) -> Any:
     return Secret(copied(value.reveal())) if type(value) is Secret else rebuilt(value, copied)
 
 
-def masked(value: Any, lookup: Callable[[Ref | LocalRef], Any]) -> Any:
+def masked(value: Any, lookup: Callable[[Reference], Any]) -> Any:
     """Like `thaw`, for showing: secrets stay hidden, and nothing is built."""
     kind = type(value)
     if kind is Secret:
         return MASKED
-    if kind is Ref or kind is LocalRef:
+    if kind in REFERENCES:
         return lookup(value)
     if kind is Opaque:
         return value.value
     return rebuilt(value, lambda part: masked(part, lookup))
 
 
+def redirected(value: Any, each: Callable[[Reference], Any]) -> Any:
+    """The same frozen data with every reference replaced, and every other mark as it is."""
+    kind = type(value)
+    if kind in REFERENCES:
+        return each(value)
+    if kind is Secret:
+        return Secret(redirected(value.reveal(), each))
+    return rebuilt(value, lambda part: redirected(part, each))
+
+
 # --- Reaching in ------------------------------------------------------------------------------------------------------
+
+
+NOWHERE: Final = Opaque("nothing there")
 
 
 class Unreachable(LookupError):
@@ -456,7 +542,7 @@ def same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if kind is set or kind is frozenset:
         return _typed(a) == _typed(b)
-    if kind is Ref or kind is LocalRef or kind is Opaque or kind is Secret:
+    if kind in REFERENCES or kind is Opaque or kind is Secret:
         return bool(a == b)
     if kind is MethodType:
         return a.__func__ is b.__func__ and a.__self__ is b.__self__  # a new object every time it is looked up

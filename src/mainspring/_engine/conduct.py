@@ -15,7 +15,9 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from .._core.model import ABSENT, OWN, PRE, Component, Phase, Signal, Spec
+from .._core.refs import Within, scope_of
 from .._core.run import DONE, NO_LIMIT, Lanes, Machine
+from .._text import dotted
 from ..errors import DeadlineExceeded
 from .events import Observers
 from .handlers import (
@@ -171,13 +173,21 @@ class Places:
         if self._lane_of_group:
             shared: dict[tuple[int, ...], tuple[int, ...]] = {}
             for i, id in enumerate(graph.ids):
-                group = self._lane_of_group.get(id.group)
-                if group is not None and type(graph.nodes[i]) is Component:
-                    mine = (*of[i], group)
+                groups = self._lanes_of_group(id.group)
+                if groups and type(graph.nodes[i]) is Component:
+                    mine = (*of[i], *groups)
                     of[i] = shared.setdefault(mine, mine)
         elif not any(of_spec.values()):
             return None
         return Lanes(self._room, of)
+
+    def _lanes_of_group(self, group: str) -> tuple[int, ...]:
+        # What is in a subsystem takes up room in the lanes of that, too.
+        names = [group]
+        while scope := scope_of(group):
+            names.append(dotted(scope))
+            group = Within(scope[:-1]) if len(scope) > 2 else scope[0]
+        return tuple(self._lane_of_group[name] for name in names if name in self._lane_of_group)
 
     def _lanes_of(self, spec: Spec, signal: str) -> tuple[int, ...]:
         if is_async_phase(spec, own_phase(spec, signal), signal) or self.in_own_thread(spec):

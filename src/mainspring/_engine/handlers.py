@@ -16,7 +16,7 @@ from .._core import refs
 from .._core.callables import Context, context_parameter, is_async, is_generator
 from .._core.graph import Graph
 from .._core.model import ABSENT, OWN, Component, Constant, ConstructedAsync, Phase, Signal, Spec
-from .._core.refs import ATOMS, FLAT, LocalRef, Ref, Secret, Unreachable
+from .._core.refs import ATOMS, FLAT, Ref, Reference, Secret, Unreachable
 from ..errors import BadComponent, BrokenReference, Problem, StateError
 from .interrupt import Guard
 
@@ -81,7 +81,9 @@ class Times:
 class Store(Place):
     """What a live system holds, by the positions of its graph."""
 
-    __slots__ = ("bases", "contexts", "crash", "epoch", "given_up", "graph", "held", "states", "times", "workers")
+    __slots__ = (
+        "bases", "contexts", "crash", "epoch", "given_up", "graph", "held", "meta", "part", "shown", "states", "times", "workers",
+    )  # fmt: skip
 
     def __init__(self, graph: Graph) -> None:
         count = len(graph.ids)
@@ -99,6 +101,10 @@ class Store(Place):
         self.given_up: dict[int, Callable[[], object]] = {}
         # Takes the node of a component that broke by itself, and the error.
         self.crash: Callable[[int, BaseException], None] = _unheard
+        self.meta: dict[int, dict[str, Any]] = {}  # what handlers keep of their own
+        # Gives the handle on a subsystem, and a node's config as it may be shown: both are made outside of the engine.
+        self.part: Callable[..., Any] = _unheard
+        self.shown: Callable[[int], dict[str, Any]] = _nothing_shown
 
     def visible(self, node: int) -> Any:
         """What others see of a component."""
@@ -126,6 +132,28 @@ class Store(Place):
 
 def _unheard(node: int, error: BaseException) -> None:
     raise error
+
+
+def _nothing_shown(node: int) -> dict[str, Any]:
+    return {}
+
+
+def context_for(
+    store: Store,
+    node: int,
+    component: Component[Any],
+    signal: str,
+    handler: str,
+    config: Mapping[str, Any],
+    instance: Any,
+    system: str | None,
+) -> Context:
+    """What a handler is told that asks for it."""
+    context = Context(store.graph.ids[node], signal, handler, config, instance, system, partial(store.crash, node))
+    context.definition = component
+    context.meta = store.meta.setdefault(node, {})
+    context._part, context._shown = store.part, partial(store.shown, node)
+    return context
 
 
 class Shape:
@@ -223,21 +251,22 @@ class Resolver:
     def __init__(self, store: Store, group: str) -> None:
         self.store, self.group = store, group
 
-    def __call__(self, reference: Ref | LocalRef) -> Any:
-        target = reference.at(self.group)
-        graph = self.store.graph
-        if len(target.path) == 1:
-            group = str(target.path[0])
-            return {graph.ids[i].name: self.store.visible(i) for i in graph.members(group)}
-        node = graph.index.get(target.id)  # type: ignore[call-overload]
-        if node is None:
+    def __call__(self, reference: Reference) -> Any:
+        aim = self.store.graph.aim(reference, self.group)
+        if aim is None:
             return None  # optional, and switched off: everything else was found out before
+        if aim.keys is not None:
+            return {key: self.store.visible(i) for key, i in zip(aim.keys, aim.nodes, strict=True)}
+        (node,) = aim.nodes
         try:
-            value = refs.reach(self.store.visible(node), target.rest)
+            value = refs.reach(self.store.visible(node), aim.rest)
             return value.reveal() if type(value) is Secret else value
         except Unreachable as error:
-            error.reached = target.path[: 2 + len(error.reached)]
-            raise BrokenReference(f"{_text.dotted(target.path)} leads nowhere: {error}") from None
+            if reference.optional and error.found is None:
+                return None  # through an alias of something that is off
+            path = (*self.store.graph.ids[node], *aim.rest)
+            error.reached = path[: 2 + len(error.reached)]
+            raise BrokenReference(f"{_text.dotted(path)} leads nowhere: {error}") from None
 
 
 def resolved_config(store: Store, node: int, component: Component[Any]) -> dict[str, Any]:
@@ -354,9 +383,7 @@ def _arguments(
             into.configs[node] = dict(config)
     args, named = component._spec.parameters.arguments(config)
     if shape.context is not None:
-        context = Context(
-            store.graph.ids[node], "start", "start", dict(config), None, system, partial(store.crash, node)
-        )
+        context = context_for(store, node, component, "start", "start", dict(config), None, system)
         context._on_give_up = partial(store.given_up.__setitem__, node)
         named[shape.context] = context
     return args, named
@@ -376,7 +403,7 @@ def _text_of(spec: Spec) -> str:
     return refs.name_of(spec.target)
 
 
-def _no_reference(reference: Ref | LocalRef) -> Any:
+def _no_reference(reference: Reference) -> Any:
     raise AssertionError(f"{reference!r} in a value that was checked to have none")
 
 
@@ -425,13 +452,12 @@ def call(
     named: dict[str, Any] = {}
     wants = context_of(phase.handler, spec)
     if wants is not None:
+        component = store.graph.nodes[node]
+        assert isinstance(component, Component)
         if signal == "start" and node not in place.configs:
-            component = store.graph.nodes[node]
-            assert isinstance(component, Component)
             place.configs[node] = resolved_config(store, node, component)
         config: Mapping[str, Any] = place.configs.get(node, {})
-        crash = partial(store.crash, node)
-        named[wants] = Context(store.graph.ids[node], signal, phase.name, config, instance, system, crash)
+        named[wants] = context_for(store, node, component, signal, phase.name, config, instance, system)
     guard.calling = True
     result = phase.handler(instance, **named)
     guard.calling = False
