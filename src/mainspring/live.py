@@ -292,12 +292,14 @@ class Live:
             StateError: something that takes part is suspended, abandoned or half broken, and has to be resumed or stopped.
         """
         if self._cache is not None:
+            select = None if select is None else listed(select)
             self._cache.fill(self._written._definition, select)
         return self._request(self._to_start(select, on_failure))
 
     async def astart(self, select: Selection = None, *, on_failure: OnFailure = "rollback") -> Report:
         """As `start`, awaited."""
         if self._cache is not None:
+            select = None if select is None else listed(select)
             await self._cache.afill(self._written._definition, select)
         return await self._arequest(self._to_start(select, on_failure))
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from . import _text
 from ._core import compose, refs
-from ._core.base import Base
 from ._core.callables import Id
 from ._core.check import check
 from ._core.expand import expanded
@@ -117,9 +116,9 @@ class System(Unfinished):
     ) -> None:
         table = compose.signals_of(signals)
         options = Options.checked(name, deadlines, limits, workers)
-        under = None if base is None else Base(base)
-        under = under if under is not None and under.slots else None
-        self._definition = Definition(compose.groups_of(groups), table, options, base=under)
+        self._definition = Definition(compose.groups_of(groups), table, options)
+        if base is not None:
+            self._definition = self.with_base(base)._definition
         plugins = tuple(plugins)
         if plugins:
             self._definition = self.with_plugins(*plugins)._definition
@@ -291,6 +290,8 @@ class System(Unfinished):
             ...     pass
             []
         """
+        from ._core.base import Base
+
         over = Base(base).over(self._definition.base)
         return System._of(self._definition.replace(base=over if over.slots else self._definition.base))
 
@@ -500,6 +501,7 @@ class System(Unfinished):
             80
             >>> _ = live.stop()
         """
+        select = select if cache is None or select is None else listed(select)  # it is looked at twice
         live = self._live(observers, cache, None if cache is None else cache.fill(self._definition, select))
         try:
             live.start(select, on_failure=on_failure)
@@ -529,6 +531,7 @@ class System(Unfinished):
             >>> asyncio.run(main())
             80
         """
+        select = select if cache is None or select is None else listed(select)
         live = self._live(observers, cache, None if cache is None else await cache.afill(self._definition, select))
         try:
             await live.astart(select, on_failure=on_failure)
@@ -589,6 +592,8 @@ class Started:
         if self._live is not None:
             raise StateError("This context manager was entered before. Call started() for each with statement.")
         system, cache = self._system, self._cache
+        if cache is not None and self._select is not None:
+            self._select = listed(self._select)
         filled = None if cache is None else cache.fill(system._definition, self._select)
         live = self._live = system._live(self._observers, cache, filled)
         try:
@@ -622,6 +627,8 @@ class Started:
         if self._live is not None:
             raise StateError("This context manager was entered before. Call started() for each async with statement.")
         system, cache = self._system, self._cache
+        if cache is not None and self._select is not None:
+            self._select = listed(self._select)
         filled = None if cache is None else await cache.afill(system._definition, self._select)
         live = self._live = system._live(self._observers, cache, filled)
         try:

@@ -8,10 +8,9 @@ from typing import Any
 from .. import _text
 from ..errors import BadArguments, BadComponent, Problem, RequiredMissing, Site
 from . import refs
-from .cached import cached_problems
 from .callables import Id, signature_of
 from .expand import expanded
-from .graph import Graph, graph_of, references, site_of
+from .graph import Graph, graph_of, references, site_of, switches
 from .model import Component, Constant, Definition, Node, Spec, _overlap
 from .refs import ATOMS, FLAT, NESTED, Path, parts_of, scope_of
 
@@ -63,7 +62,10 @@ def _found(definition: Definition) -> list[Problem]:
     definition.cache["specs"] = specs
     problems += _deadlines(definition.deadlines, signals, None, None)
     problems += _limits(definition)
-    problems += cached_problems(graph)
+    if any(spec.cached for spec in specs):
+        from .cached import cached_problems
+
+        problems += cached_problems(graph)
     if len(problems) > 1:
         place = {Id(g, n): k for k, (g, n) in enumerate((g, n) for g, m in definition.groups.items() for n in m)}
         problems.sort(key=lambda problem: place.get(problem.id, -1) if problem.id is not None else -1)
@@ -102,12 +104,16 @@ def _needs_of(graph: Graph, i: int, where: Path, seen: set[int]) -> Iterator[str
         id = graph.ids[j]
         if id in graph.subsystems:
             continue  # needs all that is inside, and nothing in particular
-        for path, reference in references(graph.nodes[j]):
+        for path, reference in (
+            *((("enabled",), switch) for switch in switches(graph.nodes[j], id.group)),
+            *references(graph.nodes[j]),
+        ):
             aim = graph.aim(reference, id.group)
             if aim is None or i not in aim.nodes or not _overlap(aim.rest, where):
                 continue
             if path:
-                yield f"{id} needs it, in {_text.dotted(path)}"
+                verb = "is switched by" if path == ("enabled",) else "needs"
+                yield f"{id} {verb} it, in {_text.dotted(path)}"
                 break
             yield f"{id} is an alias of it"
             if j not in seen:

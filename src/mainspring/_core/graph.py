@@ -23,9 +23,9 @@ from ..errors import (
 )
 from . import refs
 from .callables import Id
-from .expand import canonical, expanded, expansion_problems, flag
-from .model import Component, Constant, Definition, Node, parse_path
-from .refs import FLAT, REFERENCES, LocalRef, Path, Ref, Reference, Tagged, Unreachable, parts_of, scope_of
+from .expand import expanded, expansion_problems
+from .model import Component, Constant, Definition, Node, flag, parse_path
+from .refs import FLAT, REFERENCES, LocalRef, Path, Ref, Reference, Tagged, Unreachable, canonical, parts_of, scope_of
 from .select import closure
 
 NOTHING: Final[tuple[int, ...]] = ()
@@ -432,27 +432,26 @@ class _Builder:
                     self.off[id] = "enabled is False"
                 continue
             target = enabled.at(id.group)
-            value = self._constant(id, node, target)
+            value, found = self._constant(id, node, target)
             if value is False:
-                self.off[id] = f"{_text.dotted(target.path)} is False"
+                more = "" if found.path == target.path else f" (it is {_text.dotted(found.path)})"
+                self.off[id] = f"{_text.dotted(target.path)} is False{more}"
         if self.off:
             kept = [(id, node) for id, node in zip(self.ids, self.nodes, strict=True) if id not in self.off]
             self.ids, self.nodes = [id for id, _ in kept], [node for _, node in kept]
             self.special = [i for i, n in enumerate(self.nodes) if type(n) is Component and n._spec.special]
 
-    def _constant(self, id: Id, node: Component[Any], target: Ref) -> Any:
-        if len(target.path) > 1 and str(target.path[1]) not in self.groups.get(str(target.path[0]), {}):
-            return None  # the pass over all references says what is wrong
-        value = flag(target, self.groups)
-        if value is refs.NOWHERE or isinstance(value, refs.Required):
-            return None  # and so do other checks
+    def _constant(self, id: Id, node: Component[Any], target: Ref) -> tuple[Any, Ref]:
+        value, found = flag(target, self.groups)
+        if len(target.path) > 1 and (value is refs.NOWHERE or isinstance(value, refs.Required)):
+            return None, found  # other checks say what is wrong
         if not isinstance(value, bool):
             what = f"it is switched by {_text.dotted(target.path)}, which is no constant True or False."
             hint = (
                 "Refer to a constant that is a bool: whether a component is on has to be known before anything starts."
             )
             self.problems.append(Problem(BadComponent, what, id, ("enabled",), node.site, hint))
-        return value
+        return value, found
 
     # --- one reference ---
 
@@ -481,7 +480,7 @@ class _Builder:
             return
         node = self.nodes[j]
         if type(node) is Constant and target.rest:
-            self._reach(i, path, reference, target, node._value, ())
+            self._reach(i, path, reference, target, node._value, (target.path,))
         if j not in found:
             found.append(j)
 
@@ -501,13 +500,14 @@ class _Builder:
             hint = "Take the tag from all but one, switch the others off, or refer to one of them by its id."
             self._problem(AmbiguousReference, i, path, what, hint, details)
         elif not carriers and not reference.optional:
-            off = [str(id) for id in self.off if scope_of(id.group) == scope and reference.tag in self._tags_of(id)]
+            off = [id for id in self.off if scope_of(id.group) == scope and reference.tag in self._tags_of(id)]
             if off and not reference.one:
                 return
             if off:
-                what = f"refers to the one component with the tag {tag}, and it is switched off: {', '.join(off)}."
+                shown = [f"{id} ({self.off[id]})" for id in off]
+                what = f"refers to the one component with the tag {tag}, and it is switched off: {', '.join(shown)}."
                 hint = "Switch it on, or make the reference optional=True to get None."
-                self._problem(ReferenceToOff, i, path, what, hint, {"target": off[0]})
+                self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off[0])})
                 return
             known = sorted({tag for where, tag in self.tags if where == scope})
             what = f"refers to the tag {tag}, and no component carries it."
@@ -552,8 +552,8 @@ class _Builder:
                 value = refs.reach(value, (part,))
             except Unreachable as error:
                 error.reached = target.path[: 2 + n]
-                what = f"refers to {_text.dotted(target.path)}, and {error}"
-                self._problem(UnknownReference, i, path, what, "", {"target": _text.dotted(target.path)})
+                text = _text.dotted(seen[0])
+                self._problem(UnknownReference, i, path, f"refers to {text}, and {error}", "", {"target": text})
                 return
 
     def _reach_on(
@@ -564,7 +564,7 @@ class _Builder:
         if j is None:
             off = Id(str(further.path[0]), str(further.path[1])) if len(further.path) > 1 else None
             if off in self.off and further.optional and not reference.optional:
-                text = _text.dotted(target.path)
+                text = _text.dotted(seen[0])
                 what = f"refers to {text}, through an alias of {off}, which is switched off: {self.off[off]}."
                 hint = "Switch it on, or make this reference optional=True, too, to get None."
                 self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off)})

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
         config: Mapping[str, Any]
 
     from .base import Base
-    from .expand import Wraps
+    from .inline import Wraps
 
 
 T = TypeVar("T")
@@ -965,6 +965,33 @@ class Subsystem(Component[Any]):
 def _overlap(one: Path, other: Path) -> bool:
     # A text may spell a number that the other has as a number.
     return all(str(a) == str(b) for a, b in zip(one, other, strict=False))
+
+
+def flag(target: Ref, groups: Mapping[str, Mapping[str, Node]]) -> tuple[Any, Ref]:
+    """What a component is switched by: the value of a constant, through as many aliases as there are.
+
+    A component that stands there is given as it is; where there is nothing, `NOWHERE`. With it comes where it was found.
+    """
+    seen: set[Path] = set()
+    while target.path not in seen:
+        seen.add(target.path)
+        node = groups.get(str(target.path[0]), {}).get(str(target.path[1])) if len(target.path) > 1 else None
+        if not isinstance(node, Constant):
+            return (refs.NOWHERE if node is None else node), target
+        value = node._value
+        for n, part in enumerate((*target.rest, None)):
+            value = refs.unwrapped(value)
+            if isinstance(value, Ref | LocalRef):
+                aim = value.at(str(target.path[0]))
+                target = Ref((*aim.path, *target.rest[n:]))
+                break
+            if part is None:
+                return value, target
+            try:
+                value = refs.reach(value, (part,))
+            except refs.Unreachable:
+                return refs.NOWHERE, target
+    return refs.NOWHERE, target
 
 
 class Options(NamedTuple):

@@ -63,6 +63,15 @@ def scope_of(group: str) -> tuple[str, ...]:
     return group.parts[:-1] if isinstance(group, Within) else ()
 
 
+def canonical(path: Path, subsystems: frozenset[tuple[str, str]]) -> Path:
+    """A path of the whole system as group, name and the rest: names on the way through subsystems become part of the group."""
+    at, group = 1, str(path[0])
+    while at + 1 < len(path) and (group, str(path[at])) in subsystems:
+        group = Within((*parts_of(group), str(path[at]), str(path[at + 1])))
+        at += 2
+    return path if at == 1 else (group, *path[at:])
+
+
 class Mark:
     """What stands in a config for something else."""
 

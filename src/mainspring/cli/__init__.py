@@ -224,7 +224,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         if not problems:
             kinds = [entry.kind for entry in system.describe().values()]
-            constants, off = kinds.count("constant"), kinds.count("off")
+            constants, off = kinds.count("constant") + kinds.count("alias"), kinds.count("off")
             text = f"{show.count(len(kinds) - constants, 'component')} and {show.count(constants, 'constant')} are fine"
             _print(f"{text}{f'; {off} of the components switched off' if off else ''}.")
             return 0
