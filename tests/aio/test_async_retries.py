@@ -14,6 +14,7 @@ from aio_helpers import PATIENCE, SHORT, Backend, Log
 from mainspring import (
     BadComponent,
     Component,
+    Context,
     DeadlineExceeded,
     Event,
     Interrupted,
@@ -530,3 +531,26 @@ def test_retries_are_values() -> None:
     assert hash(Retry(3)) == hash(Retry(3))
     assert Component(dict, retry=Retry(3)) == Component(dict, retry=Retry(3)) != Component(dict, retry=Retry(4))
     assert repr(Retry(3, on=OSError)).startswith("Retry(3, on=(OSError,)")
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_each_attempt_gets_containers_of_its_own(asks: bool) -> None:
+    """What an attempt did to its arguments is not seen by the next, whether or not the start asks for its context."""
+    seen: list[list[int]] = []
+
+    def start(items: list[int]) -> list[int]:
+        seen.append(list(items))
+        items.append(1)
+        if len(seen) < 3:
+            raise OSError
+        return items
+
+    def start_with_context(items: list[int], ctx: Context = Context.here) -> list[int]:
+        assert ctx.id == ("a", "it")
+        return start(items)
+
+    chosen = start_with_context if asks else start
+    live = System({"a": {"it": Component(chosen, config={"items": []}, retry=Retry(3, wait=0))}}).start()
+    assert seen == [[], [], []]
+    assert live["a.it"] == [1]
+    live.stop()

@@ -538,6 +538,25 @@ def test_failing_async_status(run: Backend) -> None:
     run(main)
 
 
+def test_what_an_async_stop_returns_is_reported(run: Backend) -> None:
+    """What the stop of a component with a task of its own returns is in the report, as it is for any other."""
+
+    class Guest:
+        async def start(self) -> None: ...
+
+        async def stop(self) -> str:
+            return "bye"
+
+    system = System({"a": {"guest": component(Guest)()}})
+
+    async def main() -> None:
+        live = await system.astart()
+        assert (await live.astop())["a.guest"].result == "bye"
+
+    run(main)
+    assert system.start().stop()["a.guest"].result == "bye"
+
+
 def test_failing_async_stop(run: Backend, log: Log) -> None:
     """A failing async stop keeps nothing else from being stopped, and its error comes out as it is."""
     error = ValueError("no")

@@ -49,7 +49,12 @@ class Base:
             if name not in known:
                 own = name in ("start", "stop", "scope")
                 what = f"A base has the slot {name!r}, {'which each component has of its own' if own else 'which there is not'}."
-                hint = _text.hint_near(str(name), known, what="slot of a base")
+                hint = (
+                    f'Give the base a handler before or after it, {{"pre": {{"{name}": ...}}}}, or put a function around it, '
+                    f'with system.wrap(wrapper, signals=["{name}"]).'
+                    if own
+                    else _text.hint_near(str(name), known, what="slot of a base")
+                )
                 raise BadComponent([Problem(BadComponent, what, hint=hint)])
         config = given.pop("config", None) or {}
         if not isinstance(config, Mapping):

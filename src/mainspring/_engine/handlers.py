@@ -376,7 +376,8 @@ def _is_expression(made: Any) -> bool:
 def _arguments(
     store: Store, node: int, component: Component[Any], shape: Shape, system: str | None, into: Place
 ) -> tuple[list[Any], dict[str, Any]]:
-    config = into.configs.get(node)  # a pre handler may have been told already
+    # A pre handler may have been told already. With retries each attempt gets containers of its own.
+    config = into.configs.get(node) if component._spec.retry is None else None
     if config is None:
         config = resolved_config(store, node, component)
         if shape.keeps_config:

@@ -319,6 +319,7 @@ class Home:
         self._parker: Parker | None = None
         self._call: Call | None = None  # that is being made
         self._is_dead = False
+        self._said: Any = None  # what the stop returned
         self._unwinding: CancelScope | None = None
         self._shielding: CancelScope | None = None
         assert start.context is not None
@@ -368,7 +369,7 @@ class Home:
             return
         self._tasks.homes.pop(self._node, None)
         call.over, call.went_well = True, outcome is None
-        call.done(call, outcome, None)
+        call.done(call, outcome, self._said)
 
     async def _live(self, outer: CancelScope, inner: CancelScope) -> BaseException | str | None:
         start = self._start
@@ -406,7 +407,7 @@ class Home:
                 call.scope = inner
                 if call.told:
                     inner.cancel()  # it is left all the same: nobody else will
-                await self._tasks._work(call)
+                self._said = await self._tasks._work(call)
                 return None
             if await self._other(call):
                 return None
