@@ -148,8 +148,8 @@ def _copied(value: Any) -> Any:
 def _is_given(name: str, value: Any) -> bool:
     if name in ("start", "stop", "scope"):
         return value is not None and value is not ABSENT
-    if name == "enabled":
-        return value is not True
+    if name in ("enabled", "cached"):
+        return True
     return value is not None and value is not False and value not in ({}, frozenset())
 
 

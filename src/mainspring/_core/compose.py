@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from .. import _text
-from ..errors import BadArguments, BadComponent, BadId, BadOverride, DefinitionError, MergeConflict, Problem
+from ..errors import BadArguments, BadComponent, BadId, BadOverride, DefinitionError, MergeConflict, Problem, Site
 from . import refs
-from .callables import Id
-from .graph import Graph, closure, references, switches
+from .callables import Context, Id, signature_of
 from .model import (
     ABSENT,
     SHORTHANDS,
@@ -20,16 +20,75 @@ from .model import (
     Definition,
     Node,
     Options,
+    Retry,
     Signal,
+    Subsystem,
     Unfinished,
     freeze_value,
     frozen_config,
     parse_path,
     refuse,
+    site_of,
 )
-from .refs import LocalRef, Path, Ref, Unfit, Unreachable
+from .refs import Path, PathPart, Unfit
 
+if TYPE_CHECKING:
+    from .base import Base
+
+T = TypeVar("T")
 Groups = dict[str, dict[str, Node]]
+
+
+class Adjust(Unfinished):
+    """A change by a function of the old value. Made by `adjust`."""
+
+    __slots__ = ("function",)
+
+    misplaced = (
+        "adjust(...) stands where it has no old value to work on",
+        'It is the value of one path of an override: override({"group.name.config.size": adjust(function)}).',
+    )
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def __repr__(self) -> str:
+        return f"adjust({refs.name_of(self.function)})"
+
+
+def adjust(function: Callable[[Any], Any]) -> Any:
+    """In an override, the new value as a function of the old one.
+
+    Parameters:
+        function: gets what stands at the path of the override: a `Component`, a handler, or a copy of the data, references and
+            all; for an argument that was left to its default, that. Returns what is to stand there.
+
+    Returns:
+        A mark, for the value of a change in `System.override`.
+
+    Raises:
+        BadArguments: what is given cannot be called.
+
+    Example:
+        >>> from mainspring import System
+        >>> system = System({"env": {"port": 8080, "hosts": ["a"]}})
+        >>> changed = system.override({
+        ...     "env.port": adjust(lambda port: port + 1),
+        ...     "env.hosts": adjust(lambda hosts: [*hosts, "b"]),
+        ... })
+        >>> changed["env.port"], changed["env.hosts"]
+        (8081, ['a', 'b'])
+    """
+    if not callable(function) or isinstance(function, Unfinished):
+        what = f"adjust is given {function!r}, which is no function of the old value."
+        hint = "Write adjust(lambda old: ...). A value alone needs no adjust."
+        raise BadArguments([Problem(BadArguments, what, site=_caller(), hint=hint)])
+    return Adjust(function)
+
+
+def _caller() -> Site:
+    frame = sys._getframe(2)
+    return site_of(frame.f_code, frame.f_lasti)
 
 
 def node_of(value: Any, id: Id) -> Node:
@@ -38,13 +97,14 @@ def node_of(value: Any, id: Id) -> Node:
     Raises:
         DefinitionError: it cannot stand there.
     """
-    if type(value) is Component:
-        return value
-    if isinstance(value, Constant):
+    if isinstance(value, Component | Constant):
         return value
     if isinstance(value, Unfinished):
-        what = f"{value!r} stands in the system as it is, without having been called."
-        raise BadComponent([Problem(BadComponent, what, id, hint="Call it with its arguments to get a definition.")])
+        what, hint = (f"{value!r} stands in the system as it is, without having been called", "")
+        if value.misplaced is not None:
+            what, hint = value.misplaced
+        hint = hint or "Call it with its arguments to get a definition."
+        raise BadComponent([Problem(BadComponent, f"{what[0].upper()}{what[1:]}.", id, hint=hint)])
     try:
         return Constant(refs.freeze(value, refuse))
     except Unfit as unfit:
@@ -76,7 +136,7 @@ def groups_of(given: Mapping[str, Mapping[str, Any]]) -> Groups:
                 if type(name) is not str or not name:
                     what = f"{name!r} cannot name a component in the group {_text.quote(group)}."
                     problems.append(Problem(BadId, what, hint="Use text that is not empty."))
-                elif type(value) is Component:
+                elif isinstance(value, Component):
                     nodes[name] = value
                 else:
                     try:
@@ -103,7 +163,7 @@ def signals_of(given: Iterable[Signal]) -> dict[str, Signal]:
     return table
 
 
-# --- override ---------------------------------------------------------------------------------------------------------
+# --- override and add -------------------------------------------------------------------------------------------------
 
 
 def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
@@ -112,203 +172,739 @@ def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
     Raises:
         BadOverride: with every path that names nothing.
     """
-    groups = dict(definition.groups)
-    owned: set[str] = set()
-    problems: list[Problem] = []
-    for path, value in _changes(changes, groups, problems):
-        group, name = str(path[0]), str(path[1])
-        id = Id(group, name)
-        if group not in groups or name not in groups[group]:
-            problems.append(_nothing(path, groups, guess=len(problems) < 20))
-            continue
-        try:
-            node = _changed(groups[group][name], id, path, value)
-        except _Bad as bad:
-            problems.append(_problem(bad.what, path, id, bad.hint, bad.candidates))
-            continue
-        except DefinitionError as error:
-            problems += [p._replace(id=p.id or id, path=p.path or tuple(path[2:])) for p in error.problems]
-            continue
-        if group not in owned:
-            owned.add(group)
-            groups[group] = dict(groups[group])
-        groups[group][name] = node
-    if problems:
-        raise DefinitionError.of(problems)
-    return definition.with_groups(groups)
+    return _Work(definition, adding=False).done(changes)
 
 
-def _changes(changes: Mapping[Any, Any], groups: Groups, problems: list[Problem]) -> Iterable[tuple[Path, Any]]:
-    for key, value in changes.items():
-        try:
-            path = parse_path((key,), "The path of an override")
-        except DefinitionError as error:
-            problems += error.problems
-            continue
-        if len(path) >= 2:
-            yield path, value
-        elif str(key) not in groups and not value:
-            problems.append(_nothing((*path, ""), groups))
-        elif isinstance(value, Mapping):
-            yield from (((*path, name), inner) for name, inner in value.items())
-        else:
-            what = f"names a whole group, and is given {value!r}, which is no mapping."
-            problems.append(_problem(what, path, None, "Give a mapping of names in the group.", []))
+def add(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
+    """The same system with parts that it did not have.
+
+    Raises:
+        BadOverride: with every path that names what is there already, or has no place to be in.
+    """
+    return _Work(definition, adding=True).done(changes)
+
+
+_TABLES: Final = ("handlers", "pre", "post", "deadlines")  # slots that a path leads into, beside config
+_COMPONENT: Final = ("config", *SLOTS, *SHORTHANDS)
+_SUBSYSTEM: Final = ("imports", "handlers", "pre", "post", "doc", "tags", "enabled", *SHORTHANDS)
+_GUESSES: Final = 20  # problems for which near misses are looked for: in a large system each takes its time
+_KNOWN: Final = 5000  # names among which they are looked for
+_SHOWN: Final = 8  # names that are listed where there are no near misses
+
+
+class _Change(NamedTuple):
+    path: Path
+    value: Any
+    shown: Path  # the path as it was written
+    order: tuple[int, ...]  # its place in what was written
+    is_nested: bool  # whether it comes from a nested mapping, so that a mapping reaches in
+
+
+class _Spot(NamedTuple):
+    """What a path leads to."""
+
+    old: Any  # ABSENT where there is nothing yet
+    place: Path  # the path in the one spelling that all its spellings have in common
+    put: Callable[[Any], Node]  # the whole node with another value there
+    reaches_in: bool  # whether a mapping may go further in
+    default: Callable[[], Any] | None = None  # what counts as long as there is nothing
+    is_given: bool = True  # whether something stands there that an addition would replace
 
 
 class _Bad(Exception):
-    def __init__(self, what: str, hint: str, candidates: Iterable[str] = ()) -> None:
-        self.what, self.hint, self.candidates = what, hint, list(candidates)
+    def __init__(self, what: str, hint: str = "", path: Path | None = None, names: Iterable[str] = ()) -> None:
+        self.what, self.hint, self.path, self.names = what, hint, path, names
         super().__init__(what)
 
 
-def _problem(what: str, path: Path, id: Id | None, hint: str, candidates: list[str]) -> Problem:
-    text = _text.dotted(path)
-    details = {"path": text, "candidates": candidates}
-    return Problem(BadOverride, f"The override {text} {what}", hint=hint, details=details)
+class _Edit:
+    """A definition that is being changed, and those of the subsystems in it that are."""
+
+    __slots__ = ("definition", "groups", "inner", "owned", "touched")
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.groups = dict(definition.groups)
+        self.owned: set[str] = set()
+        self.inner: dict[Id, _Edit] = {}
+        self.touched: list[Path] = []
+
+    def put(self, id: Id, node: Node) -> None:
+        if id.group not in self.owned:
+            self.owned.add(id.group)
+            self.groups[id.group] = dict(self.groups.get(id.group, {}))
+        self.groups[id.group][id.name] = node
+
+    def seen(self, node: Component[Any]) -> Component[Any]:
+        """A component with what the base gives it."""
+        base = self.definition.base
+        if base is None or isinstance(node, Subsystem):
+            return node
+        try:
+            return base.under(node)
+        except DefinitionError:
+            return node  # the two do not go together, which a change may be about to mend
+
+    def inside(self, id: Id, node: Subsystem) -> _Edit:
+        if id not in self.inner:
+            self.inner[id] = _Edit(node._definition)
+        return self.inner[id]
+
+    def done(self) -> Definition:
+        for id, edit in self.inner.items():
+            node = self.groups[id.group][id.name]
+            if edit.touched and isinstance(node, Subsystem):
+                self.put(id, node.with_definition(edit.done(), *edit.touched))
+        return self.definition.with_groups(self.groups)
 
 
-def _nothing(path: Path, groups: Groups, guess: bool = True) -> Problem:
-    group, name = str(path[0]), str(path[1])
-    if not guess:
-        return _problem("names nothing that exists.", path, None, "", [])
-    if group not in groups:
-        what, candidates = f"names the group {_text.quote(group)}, which does not exist.", list(groups)
-        hint = _text.hint_near(group, candidates, what="group in this system")
-    else:
-        what, candidates = f"names {Id(group, name)}, which does not exist.", list(groups[group])
-        close = [str(Id(group, other)) for other in _text.near(name, candidates)]
-        listed = _text.hint_near(name, candidates, what="component in the group")
-        hint = f"Did you mean {_text.either(close)}?" if close else f"The group {_text.quote(group)}: {listed}"
-    path = tuple(part for part in path if part != "")
-    return _problem(what, path, None, hint, _text.near(str(path[-1]), candidates))
+class _Work:
+    """The changes of one call.
 
+    They are applied by how exact their paths are, so that what one brings can be changed by a more exact one.
+    """
 
-def _changed(node: Node, id: Id, path: Path, value: Any) -> Node:
-    if len(path) == 2:
-        return node_of(value, id)
-    if isinstance(node, Constant):
-        return Constant(_set_in(node._value, path, 2, _frozen(value, path)))
-    slot, rest = str(path[2]), path[3:]
-    if slot == "config":
-        return _changed_config(node, path, value)
-    spec = node._spec
-    if slot in ("start", "stop") and spec.scope is not None:
-        hint = f"Override {id}.scope, or the component as a whole."
-        raise _Bad(f"names the {slot} of a component that has start and stop in one, its scope.", hint)
-    if slot == "scope" and spec.scope is None:
-        raise _Bad(
-            "names the scope of a component that has a start.", f"Override {id}.start, or the component as a whole."
-        )
-    if slot in SHORTHANDS or (slot == "handlers" and len(rest) == 1):
-        signal = slot if slot in SHORTHANDS else str(rest[0])
-        if signal not in spec.handlers:
-            what = f"names a handler for {signal}, and the component has none."
-            raise _Bad(
-                what, _text.hint_near(signal, spec.handlers, what="handler besides start and stop"), spec.handlers
+    def __init__(self, definition: Definition, *, adding: bool) -> None:
+        self.root = _Edit(definition)
+        self.outermost = [(self.root, 0)]
+        self.adding = adding
+        self.has_nested = False
+        self.waiting: dict[int, list[_Change]] = {}
+        self.places: dict[Path, Path] = {}
+        self.problems: list[tuple[tuple[int, ...], Problem]] = []
+        self.causes: list[Exception] = []
+
+    def done(self, changes: Mapping[Any, Any]) -> Definition:
+        what = "an addition" if self.adding else "an override"
+        if not isinstance(changes, Mapping):
+            hint = 'Write {"group.name": ...}.'
+            raise BadOverride(
+                [Problem(BadOverride, f"The changes of {what} are {changes!r}, not a mapping.", hint=hint)]
             )
-        return node.replace(handlers={**spec.handlers, signal: value})
-    if slot not in SLOTS:
-        if slot in node._config or slot in spec.parameters.accepts:
-            raise _Bad(
-                f"names the slot {_text.quote(slot)}, and a component has none.",
-                f"Did you mean {_text.dotted((*id, 'config', *path[2:]))}?",
-            )
-        known = [*SLOTS, *SHORTHANDS, "config"]
-        raise _Bad(
-            f"names the slot {_text.quote(slot)}, and a component has none.", _text.hint_near(slot, known, what="slot")
+        for number, (key, value) in enumerate(changes.items()):
+            try:
+                path = parse_path((key,), f"The path of {what}")
+            except DefinitionError as error:
+                self.problems += [((number,), problem) for problem in error.problems]
+            else:
+                self.push(_Change(path, value, path, (number,), is_nested=False))
+        while self.waiting:
+            # What exchanges a place comes before what reaches into it.
+            level = self.waiting.pop(min(self.waiting))
+            if self.has_nested:
+                level.sort(key=lambda change: change.is_nested and isinstance(change.value, Mapping))
+            for change in level:
+                self.attempt(change)
+        if self.problems:
+            self.problems.sort(key=lambda found: found[0])
+            raise DefinitionError.of([problem for _, problem in self.problems]) from self.cause()
+        return self.root.done()
+
+    def cause(self) -> Exception | None:
+        if len(self.causes) > 1:
+            return ExceptionGroup("functions given with adjust", self.causes)
+        return self.causes[0] if self.causes else None
+
+    def push(self, change: _Change) -> None:
+        self.waiting.setdefault(len(change.path), []).append(change)
+
+    def attempt(self, change: _Change) -> None:
+        try:
+            self.apply(change)
+        except _Bad as bad:
+            self.complain(change, bad)
+        except DefinitionError as error:
+            id, rest = Id(str(change.path[0]), str(change.path[1])), change.path[2:]
+            for p in error.problems:
+                found = p._replace(id=p.id or id, path=p.path or rest)
+                self.problems.append((change.order, found))
+
+    # --- one change ---
+
+    def apply(self, change: _Change) -> None:
+        path = change.path
+        way = self.way(path) if len(path) > 2 else self.outermost
+        edit, at = way[-1]
+        if len(path) - at == 1:
+            return self.group(way, change)
+        id = Id(str(path[at]), str(path[at + 1]))
+        node = edit.groups.get(id.group, {}).get(id.name)
+        if node is None:
+            if not self.adding or len(path) - at > 2:
+                raise self.nothing(change, at)
+            spot = _Spot(ABSENT, path[: at + 2], lambda value: node_of(value, id), reaches_in=False)
+            _check_name(path[: at + 2])
+        elif len(path) - at == 2:
+            spot = self.node(node, id, path)
+        elif isinstance(node, Constant):
+            spot = self.constant(node, path, at + 2)
+        elif isinstance(node, Subsystem) and str(path[at + 2]) not in _SUBSYSTEM:
+            groups = next(iter(node._definition.groups), "group")
+            hint = f"It has: {', '.join(_SUBSYSTEM)}; and its parts, {_text.dotted((*path[: at + 2], groups))}..."
+            raise _Bad(f"names the slot {_text.quote(path[at + 2])}, and a subsystem has none.", hint)
+        else:
+            if path[at + 2] in SHORTHANDS:
+                # In its long form, so that both forms of the same path are one place.
+                return self.push(change._replace(path=(*path[: at + 2], "handlers", *path[at + 2 :])))
+            spot = self.slot(edit, node, path, at + 2)
+        if change.is_nested and isinstance(change.value, Mapping) and self.goes_in(spot, node, change, at):
+            for number, (name, value) in enumerate(change.value.items()):
+                self.push(_Change((*path, name), value, (*change.shown, name), (*change.order, number), is_nested=True))
+            return None
+        self.once(spot, change)
+        value = change.value
+        if self.adding:
+            if spot.old is not ABSENT and spot.is_given:
+                raise _Bad("is there already.", f'To exchange it, write override({{"{_text.dotted(path)}": ...}}).')
+            if isinstance(value, Adjust):
+                raise _Bad("is given adjust(...), and there is no old value to adjust.", "Give the value itself.")
+        elif isinstance(value, Adjust):
+            value = self.adjusted(value, spot, path)
+        edit.put(id, _fitting(spot.put, value))
+        if at:
+            self.touch(way, path)
+        return None
+
+    def way(self, path: Path) -> list[tuple[_Edit, int]]:
+        """The definitions that a path leads through, from the outermost on, each with the number of parts that lead there."""
+        edit, at = self.root, 0
+        found = self.outermost
+        while len(path) - at > 2:
+            id = Id(str(path[at]), str(path[at + 1]))
+            node = edit.groups.get(id.group, {}).get(id.name)
+            if type(node) is not Subsystem:
+                break
+            group = str(path[at + 2])
+            if group not in edit.inside(id, node).groups and (group in _SUBSYSTEM or group in _COMPONENT):
+                break
+            edit, at = edit.inside(id, node), at + 2
+            found = [*found, (edit, at)]
+        return found
+
+    def touch(self, way: list[tuple[_Edit, int]], path: Path) -> None:
+        for edit, at in way:
+            edit.touched.append(path[at:])
+
+    def group(self, way: list[tuple[_Edit, int]], change: _Change) -> None:
+        edit, at = way[-1]
+        path, value = change.path, change.value
+        group = str(path[at])
+        if not isinstance(value, Mapping):
+            what = f"names a whole group, and is given {value!r}, which is no mapping."
+            hint = "Give a mapping of names in the group."
+            if isinstance(value, Adjust):
+                hint += " To change the system by a function of it, write override(function)."
+            raise _Bad(what, hint)
+        if group not in edit.groups:
+            if self.adding:
+                _check_name(path[: at + 1])
+                edit.groups[group] = {}
+                edit.owned.add(group)
+                self.touch(way, path)
+            elif not value:
+                raise self.nothing(change, at)
+        self.has_nested = True
+        for number, (name, inner) in enumerate(value.items()):
+            self.push(_Change((*path, name), inner, (*change.shown, name), (*change.order, number), is_nested=True))
+
+    def node(self, node: Node, id: Id, path: Path) -> _Spot:
+        old = node._value if isinstance(node, Constant) else node
+        opens = isinstance(node, Component) or _is_open(_revealed(node._value))
+        return _Spot(old, path, lambda value: node_of(value, id), reaches_in=opens)
+
+    def constant(self, node: Constant, path: Path, at: int) -> _Spot:
+        old, keys = self.inside(node._value, path, at)
+        opens = old is not ABSENT and _is_open(_revealed(old))
+        return _Spot(
+            old, (*path[:at], *keys), lambda value: Constant(_with(node._value, keys, _frozen(value, path, at))), opens
         )
-    if not rest:
-        return node.replace(**{slot: value})
-    if slot not in ("pre", "post", "deadlines"):
-        raise _Bad(f"reaches into the slot {slot}, which has no parts.", f"Override {id}.{slot} as a whole.")
-    old = getattr(spec, slot)
-    return node.replace(**{slot: _set_in(dict(old) if isinstance(old, Mapping) else old, path, 3, value)})
+
+    def inside(self, data: Any, path: Path, at: int) -> tuple[Any, list[Any]]:
+        """What a path leads to in frozen data, and the keys on the way."""
+        keys: list[Any] = []
+        is_secret = False
+        for i in range(at, len(path)):
+            is_secret = is_secret or type(data) is refs.Secret
+            data = _revealed(data)
+            try:
+                key = _key(data, path[i])
+            except (LookupError, ValueError, TypeError):
+                if self.adding and i == len(path) - 1 and _takes(data, path[i]):
+                    return ABSENT, [*keys, path[i]]
+                raise self.nowhere(path, i, data, is_secret) from None
+            keys.append(key)
+            data = _get(data, key)
+        return data, keys
+
+    def nowhere(self, path: Path, i: int, data: Any, is_secret: bool) -> _Bad:
+        is_mark = isinstance(data, refs.Mark | refs.Required) and not is_secret
+        there = repr(data) if is_mark else refs.article(data)
+        what = f"leads nowhere: at {_text.dotted(path[:i])} there is {there}, which has no {_text.quote(path[i])}."
+        if self.adding and isinstance(data, list | tuple):
+            place = _text.dotted(path[:i])
+            hint = f'A list is changed as a whole: override({{"{place}": adjust(lambda items: [*items, ...])}}).'
+            return _Bad(what, hint)
+        if not _is_open(data):
+            return _Bad(what, f"Override {_text.dotted(path[:i])} as a whole.")
+        return _Bad(what, path=path, names=[str(part) for part, _ in refs.children(data)])
+
+    # --- the slots of a component ---
+
+    def slot(self, edit: _Edit, node: Component[Any], path: Path, at: int) -> _Spot:
+        slot, rest = str(path[at]), path[at + 1 :]
+        seen = edit.seen(node)
+        if slot == "config" or (slot == "imports" and isinstance(node, Subsystem)):
+            return self.config(node, seen, path, at)
+        if slot in _TABLES:
+            return self.table(node, seen, path, at)
+        if slot not in SLOTS:
+            raise _Bad(f"names the slot {_text.quote(slot)}, and a component has none.", path=path, names=_COMPONENT)
+        if rest:
+            whole = _text.dotted(path[: at + 1])
+            raise _Bad(f"reaches into the slot {slot}, which has no parts.", f"Override {whole} as a whole.")
+        spec, id = node._spec, _text.dotted(path[:at])
+        if slot in ("start", "stop") and spec.scope is not None:
+            what = f"names the {slot} of a component that has start and stop in one, its scope."
+            raise _Bad(what, f"Override {id}.scope, or the component as a whole.")
+        if slot == "scope" and spec.scope is None:
+            what = "names the scope of a component that has a start."
+            raise _Bad(what, f"Override {id}.start, or the component as a whole.")
+        old = getattr(node, slot)
+        given = getattr(spec, slot)
+        is_given = slot in ("enabled", "start", "scope") or (given is not None and given is not False)
+        if not is_given or (slot == "tags" and not given):
+            is_given, old = False, getattr(seen, slot)
+        return _Spot(old, path, lambda value: node.replace(**{slot: value}), reaches_in=False, is_given=is_given)
+
+    def table(self, node: Component[Any], seen: Component[Any], path: Path, at: int) -> _Spot:
+        """A slot by signal, or something in it."""
+        slot, rest = str(path[at]), path[at + 1 :]
+        mine: Any = _plain(getattr(node, slot))
+        all_: Any = _plain(getattr(seen, slot))
+        if not rest:
+            opens = isinstance(all_, Mapping)
+            return _Spot(
+                mine or all_,
+                path,
+                lambda value: node.replace(**{slot: value}),
+                reaches_in=opens,
+                is_given=bool(mine) or (not opens and all_ is not None),
+            )
+        signal = str(rest[0])
+        if all_ is not None and not isinstance(all_, Mapping):
+            raise _Bad(
+                f"names the deadline for {signal}, and the component has one for all signals.",
+                f"Override {_text.dotted(path[: at + 1])} as a whole.",
+            )
+        by_signal: Mapping[str, Any] = all_ or {}
+        own: Mapping[str, Any] = mine if isinstance(mine, Mapping) else by_signal
+        is_last = len(rest) == 1
+        named = slot in ("pre", "post")
+        if signal not in by_signal and not (self.adding and (is_last or named)):
+            what = {
+                "handlers": f"names a handler for {signal}, and the component has none.",
+                "deadlines": f"names the deadline for {signal}, and the component has none.",
+            }.get(slot, f"leads nowhere: {_text.dotted(path[: at + 1])} has no handlers for {signal}.")
+            raise _Bad(what, path=path, names=by_signal)
+        old = by_signal.get(signal, ABSENT)
+        if is_last:
+            return _Spot(
+                own.get(signal, old) if named else old,
+                path,
+                lambda value: node.replace(**{slot: {**own, signal: value}}),
+                reaches_in=named and old is not ABSENT,
+            )
+        name = str(rest[1])
+        if not named or len(rest) > 2:
+            place = _text.dotted(path[: at + (3 if named else 2)])
+            raise _Bad(f"reaches into {place}, which has no parts.", f"Override {place} as a whole.")
+        handlers: dict[str, Any] = {} if old is ABSENT else old
+        if name not in handlers and not self.adding:
+            place = _text.dotted(path[: at + 2])
+            raise _Bad(f"leads nowhere: {place} has no handler {_text.quote(name)}.", path=path, names=handlers)
+        return _Spot(
+            handlers.get(name, ABSENT),
+            path,
+            lambda value: node.replace(**{slot: {**own, signal: {**own.get(signal, {}), name: value}}}),
+            reaches_in=False,
+        )
+
+    def config(self, node: Component[Any], seen: Component[Any], path: Path, at: int) -> _Spot:
+        """The config of a component, or something in it."""
+        if len(path) == at + 1:
+            return _Spot(node._config, path, lambda value: _with_config(node, value, path, at), reaches_in=True)
+        config = seen._config
+        if isinstance(node, Subsystem):
+            path = _joined(path, at + 1, config)
+        name = str(path[at + 1])
+        if name not in config:
+            parameters = node._spec.parameters
+            if isinstance(node, Subsystem):
+                if not self.adding:
+                    raise _Bad(f"names {name}, which is not imported.", path=path, names=config)
+            elif not parameters.open and name not in parameters.accepts:
+                what = f"names the parameter {_text.quote(name)}, and the component takes none of that name."
+                raise _Bad(what, path=path, names=dict.fromkeys([*config, *parameters.names]))
+            if len(path) > at + 2:
+                whole = _text.dotted(path[: at + 2])
+                raise _Bad(f"leads nowhere: {whole} is not given so far.", f"Give {whole} as a whole.")
+            old, keys = ABSENT, [name]
+        else:
+            old, keys = self.inside(config, path, at + 1)
+
+        def put(value: Any) -> Node:
+            frozen = _frozen(value, path, at + 1)
+            top = keys[0]
+            new = _with(config[top], keys[1:], frozen) if len(keys) > 1 else frozen
+            return _configured(node, {**node._config, top: new})
+
+        opens = old is not ABSENT and _is_open(_revealed(old))
+        return _Spot(old, (*path[: at + 1], *keys), put, opens, lambda: _default(node, name))
+
+    # --- mappings, functions, and what is changed twice ---
+
+    def goes_in(self, spot: _Spot, node: Node | None, change: _Change, at: int) -> bool:
+        """Whether the parts of a nested mapping are changes of their own; if not, it is the new value."""
+        if spot.old is ABSENT or spot.old is None or type(spot.old) is refs.Required:
+            return False
+        if self.adding and not spot.is_given and not spot.reaches_in:
+            return False
+        path, value = change.path, change.value
+        place = _text.dotted(path)
+        if self.adding:
+            whole = f'To exchange it as a whole, write override({{"{place}": ...}}).'
+        else:
+            whole = f'To exchange it as a whole by a mapping, write its path, {{"{place}": ...}}, or opaque({{...}}).'
+        if len(path) - at == 2 and isinstance(node, Component):
+            groups = node._definition.groups if isinstance(node, Subsystem) else {}
+            known = [*_SUBSYSTEM, *groups] if isinstance(node, Subsystem) else _COMPONENT
+            if not any(name in known for name in value) and not (self.adding and isinstance(node, Subsystem)):
+                kind = "subsystem" if isinstance(node, Subsystem) else "component"
+                near = [_text.dotted((*path, c)) for name in value for c in _text.near(str(name), known)]
+                hint = f"Did you mean {_text.either(list(dict.fromkeys(near))[:3])}? {whole}" if near else whole
+                raise _Bad(f"is a {kind}, and is given a mapping that names no part of it.", hint)
+        elif not spot.reaches_in:
+            if (
+                len(path) - at > 2
+                and isinstance(node, Component)
+                and path[at + 2] not in ("config", "imports", *_TABLES)
+            ):
+                return False
+            there = repr(spot.old) if isinstance(spot.old, refs.Mark) else refs.article(_revealed(spot.old))
+            raise _Bad(f"is given a mapping, and there is {there}, into which none reaches.", whole)
+        return True
+
+    def adjusted(self, adjust: Adjust, spot: _Spot, path: Path) -> Any:
+        old = spot.default() if spot.old is ABSENT and spot.default is not None else spot.old
+        if old is ABSENT:
+            raise _Bad("is given adjust(...), and there is no old value to adjust.", "Give the value itself.")
+        try:
+            return adjust.function(refs.copied(old))
+        except Exception as error:
+            self.causes.append(error)
+            # What the function says of a secret is not to be read here.
+            text = "" if self.is_secret(spot, path) else f": {error}"
+            what = f"is {adjust!r}, and that raised {type(error).__name__}{text}"
+            bad = _Bad(what if what.endswith(".") else f"{what}.", "It gets the old value, and returns the new one.")
+            bad.__cause__ = error
+            raise bad from error
+
+    def is_secret(self, spot: _Spot, path: Path) -> bool:
+        """Whether a place is, holds, or is part of a secret."""
+        return any(type(leaf) is refs.Secret for leaf in _on_the_way(self.root, path)) or any(
+            type(leaf) is refs.Secret for _, leaf in refs.leaves(_data_of(spot.old))
+        )
+
+    def once(self, spot: _Spot, change: _Change) -> None:
+        first = self.places.setdefault(spot.place, change.shown)
+        if first is not change.shown:
+            same = _text.dotted(first) == _text.dotted(change.shown)
+            what = (
+                "changes the same place twice, once in a nested mapping."
+                if same
+                else f"changes the same place as {_text.dotted(first)}."
+            )
+            raise _Bad(what, "Leave one of them out.")
+
+    # --- problems ---
+
+    def nothing(self, change: _Change, at: int) -> _Bad:
+        """The error for a group or a name that is not there."""
+        path = change.path
+        edit, _ = self.way(path)[-1]
+        group = str(path[at])
+        if group not in edit.groups:
+            shown = _text.dotted(path[: at + 1])
+            return _Bad(f"names the group {shown}, which does not exist.", path=path, names=edit.groups)
+        shown = _text.dotted(path[: at + 2])
+        return _Bad(f"names {shown}, which does not exist.", path=path, names=edit.groups[group])
+
+    def complain(self, change: _Change, bad: _Bad) -> None:
+        text = _text.dotted(change.shown)
+        near: list[Path] = []
+        hint = bad.hint
+        if bad.path is not None and len(self.problems) < _GUESSES:
+            near = _nearest(self.root, bad.path)
+            hint = f"Did you mean {_text.either(list(map(_text.dotted, near)))}?" if near else _listed(list(bad.names))
+        verb = "addition" if self.adding else "override"
+        details: dict[str, Any] = {"path": text, "candidates": [_text.dotted(path) for path in near]}
+        if bad.__cause__ is not None:
+            details["cause"] = bad.__cause__
+        problem = Problem(BadOverride, f"The {verb} {text} {bad.what}", hint=hint, details=details)
+        self.problems.append((change.order, problem))
 
 
-def _frozen(value: Any, path: Path) -> Any:
+def _check_name(path: Path) -> None:
+    if not isinstance(path[-1], str) or not path[-1]:
+        what = f"has the name {path[-1]!r}, and a group or component cannot be called that."
+        raise _Bad(what, "Use text that is not empty.")
+
+
+def _fitting(put: Callable[[Any], Node], value: Any) -> Node:
     try:
-        return refs.freeze(value, refuse, tuple(path[2:]))
+        return put(value)
+    except DefinitionError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise _Bad(f"is given {value!r}, which cannot stand there: {error}.") from None
+
+
+def _listed(names: list[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(map(_text.quote, names[:_SHOWN]))
+    return f"There is: {shown}{f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''}."
+
+
+def _plain(table: Any) -> Any:
+    """A slot by signal in dicts of its own; a deadline for all signals as it is."""
+    return {signal: _plain(entry) for signal, entry in table.items()} if isinstance(table, Mapping) else table
+
+
+def _joined(path: Path, at: int, imports: Mapping[str, Any]) -> Path:
+    """A path into the imports of a subsystem, whose names are paths themselves, with that name as one part."""
+    if path[at] in imports:
+        return path
+    for end in range(len(path), at, -1):
+        for name in imports:
+            if tuple(map(str, path[at:end])) == tuple(map(str, parse_path((name,), "An import"))):
+                return (*path[:at], name, *path[end:])
+    return path if len(path) == at + 1 else (*path[:at], _text.dotted(path[at:]))
+
+
+def _default(node: Component[Any], name: str) -> Any:
+    """The default of a parameter that is left out."""
+    spec = node._spec
+    signature = None if spec.is_value else signature_of(spec.target)
+    parameter = signature.parameters.get(name) if signature is not None else None
+    if parameter is None or parameter.default is parameter.empty or parameter.default is Context.here:
+        return ABSENT
+    return parameter.default
+
+
+def _frozen(value: Any, path: Path, at: int) -> Any:
+    try:
+        return refs.freeze(value, refuse, path[at:])
     except Unfit as unfit:
         raise _Bad(f"is given a value that cannot stand there: {unfit.what}.", unfit.hint) from None
 
 
-def _changed_config(node: Component[Any], path: Path, value: Any) -> Node:
-    if len(path) == 3:
-        if not isinstance(value, Mapping):
-            raise _Bad(f"names a whole config, and is given {value!r}, which is no mapping.", "Give a mapping.")
-        return node.replace(config=value)
-    config, name = node._config, str(path[3])
-    if len(path) == 4 and name not in config:
-        parameters = node._spec.parameters
-        if not parameters.open and name not in parameters.accepts:
-            candidates = list(dict.fromkeys([*config, *parameters.names]))
-            what = f"names the parameter {_text.quote(name)}, and the component takes none of that name."
-            raise _Bad(what, _text.hint_near(name, candidates, what="parameter"), _text.near(name, candidates))
-        config = {**config, name: None}
-    changed: Component[Any] = object.__new__(type(node))
-    changed._spec, changed._code, changed._instruction = node._spec, node._code, node._instruction
-    changed._bound = node._bound
-    changed._config, changed._shape = frozen_config(_set_in(config, path, 3, _frozen(value, path)))
+def _with_config(node: Component[Any], value: Any, path: Path, at: int) -> Node:
+    if not isinstance(value, Mapping):
+        raise _Bad(f"names a whole config, and is given {value!r}, which is no mapping.", "Give a mapping.")
+    changed = node.replace(config={name: _frozen(inner, (*path, name), at + 1) for name, inner in value.items()})
+    changed._bound = isinstance(node, Subsystem)
     return changed
 
 
-def _set_in(data: Any, path: Path, at: int, value: Any) -> Any:
-    if at == len(path):
-        return value
-    kind, part = type(data), path[at]
-    if kind is refs.Secret:
-        return refs.Secret(_set_in(data.reveal(), path, at, value))
-    if kind is refs.Build:
+def _configured(node: Component[Any], config: dict[str, Any]) -> Component[Any]:
+    changed = node._same_kind()
+    changed._spec, changed._code, changed._instruction = node._spec, node._code, node._instruction
+    changed._bound = node._bound
+    changed._config, changed._shape = frozen_config(config)
+    return changed
+
+
+# --- Frozen data, step by step ----------------------------------------------------------------------------------------
+
+
+def _revealed(data: Any) -> Any:
+    while type(data) is refs.Secret:
+        data = data.reveal()
+    return data
+
+
+def _is_open(data: Any) -> bool:
+    """Whether a path leads into data."""
+    return isinstance(data, dict | list | tuple) or type(data) is refs.Build
+
+
+def _key(data: Any, part: PathPart) -> Any:
+    """Under what key a part of a path is found in data that is no secret.
+
+    Raises:
+        LookupError, ValueError, TypeError: there is none.
+    """
+    if type(data) is refs.Build:
         if part in data.kwargs:
-            return refs.Build(data.target, data.args, _set_in(data.kwargs, path, at, value))
-        if str(part).isdigit() and int(part) < len(data.args):
-            return refs.Build(data.target, _set_in(data.args, path, at, value), data.kwargs)
-        names = [*data.kwargs, *map(str, range(len(data.args)))]
-        raise _into(path, at, data, _text.hint_near(str(part), names, what="argument"))
-    if kind in (set, frozenset) or isinstance(data, Ref | LocalRef):
-        raise _into(path, at, data, "Override it as a whole.")
-    if not isinstance(data, dict | list | tuple):
-        raise _into(path, at, data, "Override it as a whole.")
-    try:
-        old = refs.step_into(data, part)
-    except (LookupError, ValueError, AttributeError, TypeError):
-        error = Unreachable(path[:at], part, data, refs.names_in(data))
-        raise _Bad(f"leads nowhere: {error}", "", error.candidates) from None
-    new = _set_in(old, path, at + 1, value)
+            return part
+        if not str(part).isdigit():
+            raise LookupError(part)
+        return range(len(data.args))[int(part)]
     if isinstance(data, dict):
-        return {**data, (part if part in data else int(part)): new}
-    fields: list[Any] = list(getattr(data, "_fields", ()))
-    place = fields.index(part) if part in fields else int(part) % len(data)
-    parts = [*data[:place], new, *data[place + 1 :]]
-    return data._make(parts) if fields else kind(parts)  # type: ignore[union-attr]
+        if part in data:
+            return part
+        number = int(part)  # a path that was written as text has only strings; a key may be a number
+        if number not in data:
+            raise LookupError(part)
+        return number
+    if not isinstance(data, list | tuple):
+        raise TypeError(data)
+    if part in getattr(data, "_fields", ()):
+        return data._fields.index(part)  # type: ignore[union-attr]
+    return range(len(data))[int(part)]
 
 
-def _into(path: Path, at: int, data: Any, hint: str) -> _Bad:
-    what = (
-        "a secret"
-        if isinstance(data, refs.Secret)
-        else repr(data)
-        if isinstance(data, Ref | LocalRef | refs.Build)
-        else ""
-    )
-    what = what or f"a value of type {type(data).__name__}"
-    return _Bad(f"leads nowhere: {_text.dotted(path[:at])} is {what}, without a part {_text.quote(path[at])}.", hint)
+def _takes(data: Any, part: PathPart) -> bool:
+    """Whether something can be added to data under a name that it does not have."""
+    return isinstance(data, dict) or (type(data) is refs.Build and isinstance(part, str) and part.isidentifier())
 
 
-# --- merge and select -------------------------------------------------------------------------------------------------
+def _get(data: Any, key: Any) -> Any:
+    if type(data) is refs.Build:
+        return data.kwargs[key] if key in data.kwargs else data.args[key]
+    return data[key]
+
+
+def _with(data: Any, keys: list[Any], value: Any) -> Any:
+    """Frozen data with another value at some place."""
+    if not keys:
+        return value
+    kind = type(data)
+    if kind is refs.Secret:
+        return refs.Secret(_with(data.reveal(), keys, value))
+    key, rest = keys[0], keys[1:]
+    new = _with(_get(data, key), rest, value) if rest else value
+    if kind is refs.Build:
+        if isinstance(key, int) and key not in data.kwargs:
+            return refs.Build(data.target, (*data.args[:key], new, *data.args[key + 1 :]), data.kwargs)
+        return refs.Build(data.target, data.args, {**data.kwargs, str(key): new})
+    if isinstance(data, dict):
+        return {**data, key: new}
+    parts = [*data[:key], new, *data[key + 1 :]]
+    return data._make(parts) if refs.is_named_tuple(data) else kind(parts)
+
+
+# --- The nearest path -------------------------------------------------------------------------------------------------
+
+
+def _nearest(edit: _Edit, path: Path) -> list[Path]:
+    """Paths that exist and look most like one that does not."""
+    found = list(dict.fromkeys(_repaired(edit, edit, path, ())))
+    return found[:3]
+
+
+def _repaired(edit: _Edit, thing: Any, path: Path, before: Path) -> Iterable[Path]:
+    if not path:
+        yield before
+        return
+    part, rest = str(path[0]), path[1:]
+    parts = _parts(edit, thing)
+    if isinstance(thing, Subsystem):
+        edit = _Edit(thing._definition)
+    if part in parts:
+        yield from _repaired(edit, parts[part], rest, (*before, part))
+        return
+    if isinstance(thing, Component) and not isinstance(thing, Subsystem):
+        # Whoever leaves a step out means an argument, or a handler.
+        steps = [slot for slot in ("config", "handlers") if part in parts[slot]]
+        for slot in steps:
+            yield from _repaired(edit, parts[slot][part], rest, (*before, slot, part))
+        if steps:
+            return
+    close = _text.near(part, parts) if len(parts) <= _KNOWN else []
+    for name in close:
+        whole = list(_repaired(edit, parts[name], rest, (*before, name)))
+        yield from whole or [_as_far(edit, parts[name], rest, (*before, name))]
+    if close:
+        return
+    if isinstance(thing, Component) and not isinstance(thing, Subsystem):
+        for slot in ("config", "handlers"):
+            for name in _text.near(part, parts[slot]):
+                yield from _repaired(edit, parts[slot][name], rest, (*before, slot, name))
+    elif len(before) % 2 == 1 and edit.groups.get(str(before[-1])) is thing:
+        # The name may be right, and the group not.
+        for group, members in edit.groups.items():
+            if part in members:
+                yield from _repaired(edit, members[part], rest, (*before[:-1], group, part))
+
+
+def _as_far(edit: _Edit, thing: Any, path: Path, before: Path) -> Path:
+    """The longest part of a path that exists."""
+    for part in path:
+        parts = _parts(edit, thing)
+        if isinstance(thing, Subsystem):
+            edit = _Edit(thing._definition)
+        if str(part) not in parts:
+            break
+        thing, before = parts[str(part)], (*before, str(part))
+    return before
+
+
+def _parts(edit: _Edit, thing: Any) -> Mapping[str, Any]:
+    """What a path may go on with, by name."""
+    if isinstance(thing, _Edit):
+        return thing.groups
+    if isinstance(thing, Component):
+        seen = edit.seen(thing)
+        config = {**dict.fromkeys(seen._spec.parameters.names), **seen._config}
+        tables = {slot: _plain(getattr(seen, slot)) for slot in _TABLES}
+        short = {name: handler for name, handler in seen.handlers.items() if name in SHORTHANDS}
+        if isinstance(thing, Subsystem):
+            own = dict.fromkeys(name for name in _SUBSYSTEM if name not in SHORTHANDS)
+            del tables["deadlines"]
+            return {**own, **tables, **short, "imports": config, **thing._definition.groups}
+        own = dict.fromkeys(name for name in SLOTS if name not in ("start", "stop", "scope"))
+        kind = ("scope",) if seen._spec.scope is not None else ("start", "stop")
+        return {"config": config, **dict.fromkeys(kind), **own, **tables, **short}
+    if isinstance(thing, Constant):
+        thing = thing._value
+    if type(thing) is dict and all(type(name) is str for name in thing):
+        return thing
+    return {str(part): child for part, child in refs.children(thing)}
+
+
+def _on_the_way(edit: _Edit, path: Path) -> Iterable[Any]:
+    """What a path leads through, from the component on."""
+    thing: Any = edit
+    for part in path:
+        parts = _parts(edit, thing)
+        if isinstance(thing, Subsystem):
+            edit = _Edit(thing._definition)
+        if str(part) not in parts:
+            return
+        thing = parts[str(part)]
+        yield thing._value if isinstance(thing, Constant) else thing
+
+
+def _data_of(value: Any) -> Any:
+    return value._config if isinstance(value, Component) else None if value is ABSENT else value
+
+
+# --- merge ------------------------------------------------------------------------------------------------------------
 
 
 def merge(left: Definition, right: Definition, winner: Literal["left", "right"] | None) -> Definition:
     """Two systems as one.
 
     Raises:
-        MergeConflict: both define an id or a signal, differently, and no winner is stated.
+        MergeConflict: both say something of the same id, signal, option or part of the base, differently, and no winner is
+            stated.
     """
     if winner not in (None, "left", "right"):
         raise ValueError(f"winner must be 'left', 'right' or None, not {winner!r}")
-    groups = dict(left.groups)
     problems: list[Problem] = []
+    groups = dict(left.groups)
     for group, members in right.groups.items():
         if group not in groups:
             groups[group] = members
@@ -327,45 +923,147 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
             problems.append(Problem(MergeConflict, what, hint=_WINNER))
         if name not in signals or winner == "right":
             signals[name] = row
+    base = left.base or right.base
+    if left.base is not None and right.base is not None:
+        if winner is None:
+            problems += _base_conflicts(left.base, right.base)
+        # The left's handlers come first, whoever wins.
+        base = right.base.over(left.base)
+        base = left.base.over(base) if winner == "left" else base
+    options = _merged_options(left.options, right.options, winner, problems)
     if problems:
         raise DefinitionError.of(problems)
-    first, second = (right, left) if winner == "right" else (left, right)
-    pairs = zip(first.options, second.options, Options(), strict=True)
-    chosen: list[Any] = [b if a == default else a for a, b, default in pairs]
-    return Definition(groups, signals, Options(*chosen))
+    wraps = (*left.wraps, *(wrap for wrap in right.wraps if wrap not in left.wraps))
+    applied = (*left.applied, *(plugin for plugin in right.applied if plugin not in left.applied))
+    return Definition(groups, signals, options, base=base, wraps=wraps, applied=applied)
 
 
-_WINNER = 'State who wins, merge(other, winner="left") or winner="right", or rename one of them.'
+_WINNER: Final = 'State who wins, merge(other, winner="left") or winner="right", or rename one of them.'
+_OR_ALIKE: Final = 'State who wins, merge(other, winner="left") or winner="right", or let both say the same.'
 
 
 def _conflict(id: Id, left: Node, right: Node) -> Problem:
-    sides = []
-    for side, node in (("left", left), ("right", right)):
+    shown = []
+    for node in (left, right):
         site = node.site if isinstance(node, Component) else None
-        sides.append(f"{side}: {node!r}" + (f", at {site}" if site else ""))
-    what = f"Both systems define it, and differently.\n   {sides[0]}\n   {sides[1]}"
+        shown.append(f"{node!r}" + (f", at {site}" if site else ""))
+    what = f"Both systems define it, and differently.{_sides(*shown)}"
     return Problem(MergeConflict, what, id, hint=_WINNER, details={"id": str(id)})
 
 
-def select(definition: Definition, graph: Graph, roots: list[int] | None) -> Definition:
-    """The part of a system that consists of `roots` and what they need."""
-    if roots is None:
-        return definition
-    kept = {graph.ids[i] for i in closure(roots, graph.needs.__getitem__)}
-    for id in list(kept):
-        # A reference to what is off stays right only where there still is something that is off.
-        node = definition.groups[id.group][id.name]
-        targets = [reference.at(id.group).path for _, reference in references(node)]
-        kept |= graph.off.keys() & {Id(str(path[0]), str(path[1])) for path in targets if len(path) > 1}
-    for id in list(kept):
-        node = definition.groups[id.group][id.name]
-        kept |= {Id(str(target.path[0]), str(target.path[1])) for target in switches(node, id.group)}
-    groups = {
-        group: chosen
-        for group, members in definition.groups.items()
-        if (chosen := {name: node for name, node in members.items() if Id(group, name) in kept})
-    }
-    return definition.with_groups(groups)
+def _sides(left: str, right: str) -> str:
+    return f"\n   left: {left}\n   right: {right}"
 
 
-__all__ = ["ABSENT", "freeze_value", "groups_of", "merge", "override", "select", "signals_of"]
+def _base_conflicts(left: Base, right: Base) -> Iterable[Problem]:
+    for path, mine, theirs in _both(left.slots, right.slots):
+        if not (mine == theirs if isinstance(mine, Retry) else refs.same(mine, theirs)):
+            place = _text.dotted(path)
+            what = f"Both systems have a base with {place}, and differently.{_sides(_shown(mine), _shown(theirs))}"
+            yield Problem(MergeConflict, what, hint=_OR_ALIKE, details={"base": place})
+
+
+def _both(left: Mapping[str, Any], right: Mapping[str, Any], before: Path = ()) -> Iterable[tuple[Path, Any, Any]]:
+    """What both of two bases have, as far down as one of them can win. Tags are united, so that none of them does."""
+    for name, mine in left.items():
+        path = (*before, name)
+        if name not in right or path == ("tags",):
+            continue
+        theirs = right[name]
+        goes_on = path[0] in (("pre", "post") if before else ("config", *_TABLES)) and len(path) < 3
+        if goes_on and isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            yield from _both(mine, theirs, path)
+        else:
+            yield path, mine, theirs
+
+
+def _shown(value: Any) -> str:
+    return refs.name_of(value) if callable(value) else repr(refs.masked(value, lambda reference: reference))
+
+
+def _merged_options(left: Options, right: Options, winner: str | None, problems: list[Problem]) -> Options:
+    first, second = (right, left) if winner == "right" else (left, right)
+    chosen: dict[str, Any] = {}
+    for option, unsaid in Options()._asdict().items():
+        ours, theirs = getattr(first, option), getattr(second, option)
+        chosen[option] = theirs if ours == unsaid else ours
+        # A name is what one calls a system, nothing that it does: two of them are no conflict.
+        if winner is None and option != "name" and unsaid not in (ours, theirs) and _typed(ours) != _typed(theirs):
+            what = f"Both systems have {option}, and differently.{_sides(_option(ours), _option(theirs))}"
+            problems.append(Problem(MergeConflict, what, hint=_OR_ALIKE, details={"option": option}))
+    return Options(**chosen)
+
+
+def _typed(option: Any) -> Any:
+    return dict(option) if isinstance(option, Mapping) else option
+
+
+def _option(option: Any) -> str:
+    return repr(_typed(option))
+
+
+# --- Several of one kind ----------------------------------------------------------------------------------------------
+
+
+def replicas(
+    count: int, template: Component[T] | Callable[[int], Component[T]], name: str = "{}"
+) -> dict[str, Component[T]]:
+    """Several components of one kind, for a group or a part of one.
+
+    Parameters:
+        count: how many; 0 gives none.
+        template: the definition of all of them; or a function from the number of one, counted from 1, to its definition.
+        name: how they are called, with `{}` for the number.
+
+    Returns:
+        A dict of names to definitions.
+
+    Raises:
+        BadArguments: the count is no such number, or the template is none.
+        BadId: the names are not names, or not different.
+
+    Example:
+        >>> from mainspring import System, component, ref
+        >>> @component
+        ... def worker(queue: list[str], number: int = 0):
+        ...     return f"worker {number}"
+        >>> System({"app": {"queue": ["job"], **replicas(3, worker(queue=ref("app.queue")), name="worker-{}")}})
+        <System: app.queue, app.worker-1, app.worker-2, app.worker-3>
+        >>> numbered = replicas(2, lambda number: worker(queue=ref("app.queue"), number=number))
+        >>> [(name, one.config["number"]) for name, one in numbered.items()]
+        [('1', 1), ('2', 2)]
+    """
+    problem: tuple[type[DefinitionError], str, str] | None = None
+    if type(count) is not int or count < 0:
+        problem = BadArguments, f"There cannot be {count!r} replicas.", "Give a number from 0 on."
+    elif isinstance(template, Unfinished):
+        hint = "Call it with its arguments, replicas(3, worker(...)); or replicas(3, lambda number: worker(number=number))."
+        problem = BadArguments, f"{template!r} stands in replicas as it is, without having been called.", hint
+    elif not isinstance(template, Component) and not callable(template):
+        hint = "Give the definition of a component, or a function from a number to one."
+        problem = BadArguments, f"Replicas cannot be made of {template!r}.", hint
+    else:
+        names = _names(count, name)
+        if names is not None:
+            if isinstance(template, Component):
+                return dict.fromkeys(names, template)
+            return {known: template(number) for number, known in enumerate(names, 1)}
+        hint = 'Give a text with {} for the number, as "worker-{}".'
+        problem = BadId, f"{name!r} does not give {count} replicas names of their own.", hint
+    kind, what, hint = problem
+    raise kind([Problem(kind, what, site=_caller(), hint=hint)])
+
+
+def _names(count: int, name: str) -> list[str] | None:
+    if not isinstance(name, str) or not name:
+        return None
+    try:
+        names = [name.format(number) for number in range(1, count + 1)]
+    except (LookupError, ValueError, AttributeError):
+        return None
+    return names if len(set(names)) == len(names) and all(names) else None
+
+
+__all__ = [
+    "ABSENT", "Adjust", "add", "adjust", "freeze_value", "groups_of", "merge", "override", "replicas", "signals_of",
+]  # fmt: skip

@@ -568,6 +568,11 @@ class _Builder:
                 what = f"refers to {text}, through an alias of {off}, which is switched off: {self.off[off]}."
                 hint = "Switch it on, or make this reference optional=True, too, to get None."
                 self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off)})
+            elif off is not None and off not in self.off and off.group in self.groups:
+                text, group = _text.dotted(seen[0]), _text.quote(off.group)
+                what = f"refers to {text}, through an alias of the group {group}, which has no {_text.quote(off.name)}."
+                hint = _near_id(further.path, self.groups)
+                self._problem(UnknownReference, i, path, what, hint, {"target": text})
         elif isinstance(node := self.nodes[j], Constant) and further.path not in seen:
             self._reach(i, path, reference, further, node._value, (*seen, further.path))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
 from .. import _text
 from ..errors import BadComponent, BadId, DefinitionError, Problem
@@ -21,9 +22,8 @@ from .model import (
     Spec,
     Subsystem,
     flag,
-    parse_path,
 )
-from .refs import ATOMS, NESTED, Ref, Reference, Tagged, Within, canonical, parts_of, scope_of
+from .refs import ATOMS, NESTED, Path, Ref, Reference, Tagged, Within, canonical, parts_of, scope_of
 
 Groups = Mapping[str, Mapping[str, Node]]
 
@@ -41,19 +41,45 @@ class Wraps(Protocol):
 
 
 Expand = Callable[[Definition], Definition]
+Outer = Callable[[Ref], Any]  # gives what a flag is that lies in the system around a subsystem
 
 
-def worked_in(definition: Definition, nested: bool, expand: Expand) -> Definition:
+class Outside(_text.Dotted):
+    """The group of a reference that an import brought into a subsystem: one of the system around it.
+
+    Parameters:
+        group: its name there.
+    """
+
+    __slots__ = ("group",)
+
+    group: str
+
+    def __new__(cls, group: str) -> Outside:
+        """The name, as no group within has it."""
+        self = super().__new__(cls, f"\0{group}")
+        self.group = group
+        return self
+
+    def __str__(self) -> str:
+        return self
+
+
+_OUTSIDE: Final = "\0"  # begins the scope of a tag that is looked for outside
+
+
+def worked_in(definition: Definition, nested: bool, expand: Expand, outer: Outer | None = None) -> Definition:
     """The definition with its base, its subsystems and its wrappers worked in.
 
     Parameters:
         definition: as it is written.
         nested: whether there are subsystems in it.
-        expand: does the same for those.
+        expand: does the same for those that are given nothing from outside.
+        outer: for one that is, gives the flags that are there.
     """
     found = definition
     if definition.base is not None or nested:
-        found = _Expansion(definition, nested, expand).made()
+        found = _Expansion(definition, nested, expand, outer).made()
     if definition.wraps:
         if found is definition:
             found = definition.replace(wraps=())
@@ -63,8 +89,9 @@ def worked_in(definition: Definition, nested: bool, expand: Expand) -> Definitio
 
 
 class _Expansion:
-    def __init__(self, definition: Definition, nested: bool, expand: Expand) -> None:
+    def __init__(self, definition: Definition, nested: bool, expand: Expand, outer: Outer | None) -> None:
         self.definition, self._expand = definition, expand
+        self._flags = _Flags(definition.groups, outer)
         self.nested = nested
         self.problems: list[Problem] = []
         self.subsystems: frozenset[Id] = frozenset()  # those of this system, and those within them
@@ -103,18 +130,18 @@ class _Expansion:
         return found
 
     def _inlined(self, groups: dict[str, dict[str, Node]]) -> dict[str, dict[str, Node]]:
-        inlined = {
-            id: node
-            for group, nodes in groups.items()
-            for name, node in nodes.items()
-            # One that is off is not inlined: what refers into it refers to what is off.
-            if isinstance(node, Subsystem) and not _is_off(id := Id(group, name), node, groups)
-        }
+        inlined: dict[Id, Definition] = {}
+        for group, nodes in groups.items():
+            for name, node in nodes.items():
+                # One that is off is not inlined: what refers into it refers to what is off.
+                if not isinstance(node, Subsystem):
+                    continue
+                id = Id(group, name)
+                self._refuse_own_flag(id, node)
+                if not self._flags.is_off(id, node):
+                    inlined[id] = self._expanded(id, node)
         self.subsystems = frozenset(inlined).union(
-            *(
-                {_moved_id(id, deeper) for deeper in self._expand(node._definition).subsystems}
-                for id, node in inlined.items()
-            )
+            *({_moved_id(id, deeper) for deeper in inner.subsystems} for id, inner in inlined.items())
         )
         found: dict[str, dict[str, Node]] = {}
         for group, nodes in groups.items():
@@ -123,7 +150,7 @@ class _Expansion:
                 id = Id(group, name)
                 if id in inlined:
                     assert isinstance(node, Subsystem)
-                    inner = self._inside(id, node)
+                    inner = self._inside(id, node, inlined[id])
                     for deeper in inner.keys() & groups.keys():
                         what = (
                             f"has a group that is {_text.quote(deeper)} in the whole, as a group beside it is called."
@@ -131,37 +158,41 @@ class _Expansion:
                         hint = "Give one of them another name."
                         self.problems.append(Problem(BadId, what, id, (), node.site, hint))
                     found |= inner
-                    found[group][name] = _handle(id, node, inner)
+                    node = _handle(id, node, inner)
                 elif isinstance(node, Subsystem):
-                    found[group][name] = _plain(node, {}, node._spec)
-                else:
-                    found[group][name] = _redirected(node, self._aimed)
+                    node = _plain(node, {}, node._spec)
+                found[group][name] = _redirected(node, partial(self._aimed, group))
         return found
 
-    def _inside(self, id: Id, node: Subsystem) -> dict[str, dict[str, Node]]:
+    def _refuse_own_flag(self, id: Id, node: Subsystem) -> None:
+        enabled = node._spec.enabled
+        path = () if isinstance(enabled, bool) else enabled.at(id.group).path
+        if path[:2] == id:
+            what = f"it is switched by {_text.dotted(path)}, which is inside of it."
+            hint = "Put the flag outside; the subsystem may import it."
+            self.problems.append(Problem(BadComponent, what, id, ("enabled",), node.site, hint))
+
+    def _expanded(self, id: Id, node: Subsystem) -> Definition:
+        """A subsystem by itself, with what it imports put in."""
+        child, problems = self._flags.child(id, node)
+        self.problems += problems
+        if child is node._definition:
+            return self._expand(child)
+        nested = any(isinstance(member, Subsystem) for nodes in child.groups.values() for member in nodes.values())
+        return worked_in(child, nested, self._expand, self._flags.at)
+
+    def _inside(self, id: Id, node: Subsystem, inner: Definition) -> dict[str, dict[str, Node]]:
         """The parts of a subsystem under the ids that they have in this system."""
-        inner = self._expand(node._definition)
         for problem in inner.cache.get("expansion", ()):
             place = id if problem.id is None else _moved_id(id, problem.id)
             self.problems.append(problem._replace(id=place))
         self._take_signals(id, node, inner.signals)
         self._take_limits(id, inner)
-        move = _Move((*parts_of(id.group), id.name), inner.options)
-        groups: dict[str, dict[str, Node]] = {
+        move = _Move((*parts_of(id.group), id.name), inner.options, partial(self._aimed, id.group))
+        return {
             move.group(group): {name: move.node(member) for name, member in nodes.items()}
             for group, nodes in inner.groups.items()
         }
-        if not node._config:
-            return groups
-        imports: dict[Any, Any] = {}
-        for name, value in node._config.items():
-            path = canonical(parse_path((name,), "An import"), inner.subsystems)
-            imports[move.group(str(path[0])), *path[1:]] = refs.redirected(value, lambda r: self._imported(r, id))
-        try:
-            return override(Definition(groups, {}, Options()), imports).groups
-        except DefinitionError as error:
-            self.problems += [p._replace(id=p.id or id, site=p.site or node.site) for p in error.problems]
-            return groups
 
     def _take_signals(self, id: Id, node: Subsystem, signals: Mapping[str, Signal]) -> None:
         for name, row in signals.items():
@@ -179,23 +210,77 @@ class _Expansion:
             if limit is not None:
                 self.limits[Within((*path, *names.get(group, parts_of(group))))] = limit
 
-    def _imported(self, reference: Reference, id: Id) -> Any:
-        # It is written in the terms of this system, and put where those of the inner one hold.
-        if type(reference) is Tagged:
-            return reference.seen_from(scope_of(id.group))
-        assert not isinstance(reference, Tagged)
-        return self._aimed(reference.at(id.group))
-
-    def _aimed(self, reference: Reference) -> Any:
-        if type(reference) is not Ref:
+    def _aimed(self, group: str, reference: Reference) -> Any:
+        if isinstance(reference, Tagged):
             return reference
-        path = canonical(reference.path, self.subsystems)
-        return reference if path is reference.path else Ref(path, reference.optional)
+        target = reference.at(group)
+        path = canonical(target.path, self.subsystems)
+        return reference if path is target.path else Ref(path, reference.optional)
 
 
-def _is_off(id: Id, node: Subsystem, groups: Groups) -> bool:
-    enabled = node._spec.enabled
-    return not enabled if isinstance(enabled, bool) else flag(enabled.at(id.group), groups)[0] is False
+class _Flags:
+    """Finds what the subsystems of a system are switched by, before anything is inlined.
+
+    Parameters:
+        groups: as they are written.
+        outer: gives the flags of the system around this one.
+    """
+
+    def __init__(self, groups: Groups, outer: Outer | None) -> None:
+        self._groups, self._outer = groups, outer
+        self._children: dict[Id, tuple[Definition, list[Problem]]] = {}
+        self._looking: set[Path] = set()
+
+    def is_off(self, id: Id, node: Subsystem) -> bool:
+        """Whether a subsystem is switched off."""
+        enabled = node._spec.enabled
+        return not enabled if isinstance(enabled, bool) else self.at(enabled.at(id.group)) is False
+
+    def at(self, target: Ref) -> Any:
+        """The value of a constant, through as many aliases and subsystems as there are; `NOWHERE` for none."""
+        if target.path in self._looking:
+            return refs.NOWHERE
+        self._looking.add(target.path)
+        try:
+            return self._at(target)
+        finally:
+            self._looking.discard(target.path)
+
+    def _at(self, target: Ref) -> Any:
+        value, at = flag(target, self._groups)
+        group = at.path[0]
+        if isinstance(group, Outside):
+            return refs.NOWHERE if self._outer is None else self._outer(Ref((group.group, *at.path[1:])))
+        if isinstance(value, Subsystem) and len(at.path) > 3:
+            child, _ = self.child(Id(str(group), str(at.path[1])), value)
+            return _Flags(child.groups, self.at).at(Ref(at.path[2:]))
+        return value
+
+    def child(self, id: Id, node: Subsystem) -> tuple[Definition, list[Problem]]:
+        """The definition of a subsystem with what it imports put in, and what is wrong with that."""
+        if not node._config:
+            return node._definition, []
+        if id not in self._children:
+            scope = (_OUTSIDE, *scope_of(id.group))
+            imports = {
+                name: refs.redirected(value, lambda reference: _protected(reference, id.group, scope))
+                for name, value in node._config.items()
+            }
+            try:
+                self._children[id] = override(node._definition, imports), []
+            except DefinitionError as error:
+                told = [p._replace(what=p.what.replace("The override ", "The import ", 1)) for p in error.problems]
+                problems = [p._replace(id=id, path=("config",), site=p.site or node.site) for p in told]
+                self._children[id] = node._definition, problems
+        return self._children[id]
+
+
+def _protected(reference: Reference, group: str, scope: tuple[str, ...]) -> Any:
+    # It is written in the terms of one system, and put where those of another hold.
+    if isinstance(reference, Tagged):
+        return reference.seen_from((_OUTSIDE, *reference.scope) if reference.scope is not None else scope)
+    target = reference.at(group)
+    return Ref((Outside(str(target.path[0])), *target.path[1:]), reference.optional)
 
 
 class Handle:
@@ -252,10 +337,11 @@ class _Move:
     Parameters:
         path: that of the subsystem.
         options: of the inner system; what they say of handlers goes with the components.
+        aim: aims a reference that was imported.
     """
 
-    def __init__(self, path: tuple[str, ...], options: Options) -> None:
-        self._path, self._options = path, options
+    def __init__(self, path: tuple[str, ...], options: Options, aim: Callable[[Reference], Any]) -> None:
+        self._path, self._options, self._aim = path, options, aim
         self._specs: dict[Spec, Spec] = {}
 
     def group(self, group: str) -> Within:
@@ -268,8 +354,13 @@ class _Move:
 
     def _aimed(self, reference: Reference) -> Any:
         if type(reference) is Ref:
-            return Ref((self.group(str(reference.path[0])), *reference.path[1:]), reference.optional)
+            group = reference.path[0]
+            if isinstance(group, Outside):
+                return self._aim(Ref((group.group, *reference.path[1:]), reference.optional))
+            return Ref((self.group(str(group)), *reference.path[1:]), reference.optional)
         if type(reference) is Tagged and reference.scope is not None:
+            if reference.scope[:1] == (_OUTSIDE,):
+                return reference.seen_from(reference.scope[1:])
             return reference.seen_from((*self._path, *reference.scope))
         return reference
 

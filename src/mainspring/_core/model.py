@@ -366,7 +366,7 @@ class Phase(NamedTuple):
 class Spec:
     """Everything of a component but its config: shared by all definitions that one component function gives."""
 
-    __slots__ = (*SLOTS, "_parameters", "cache", "shape", "special")
+    __slots__ = (*SLOTS, "_parameters", "cache", "said", "shape", "special")
 
     def __init__(self, slots: Mapping[str, Any]) -> None:
         self.start = slots.get("start", ABSENT)
@@ -387,6 +387,8 @@ class Spec:
         self.schema = slots.get("schema")
         self.instance_schema = slots.get("instance_schema")
         self.cached: bool | str = slots.get("cached") or False
+        # Of these two the default says something, and so it makes a difference whether a component says it or nothing.
+        self.said = tuple(name for name in ("enabled", "cached") if name in slots)
         self._parameters: Parameters | None = None
         # What other rooms derive from a spec and want to keep: the engine's calls, the checks that passed.
         self.cache: dict[Any, Any] = {}
@@ -493,8 +495,8 @@ class Spec:
         return (*pre, Phase(signal, OWN, own), *resolve, *post)
 
     def slots(self) -> dict[str, Any]:
-        """All slots by name, as `Spec` takes them."""
-        return {name: getattr(self, name) for name in SLOTS}
+        """All slots by name, as `Spec` takes them, but those that were left at a default that says something."""
+        return {name: getattr(self, name) for name in SLOTS if name not in ("enabled", "cached") or name in self.said}
 
     def same(self, other: Spec) -> bool:
         """Whether all slots are equal."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _text
 from ..errors import BadId, UnknownComponent
 from .callables import Id
-from .model import Component, Constant, Definition, Node, Subsystem, parse_path
+from .model import ABSENT, Component, Constant, Definition, Node, Subsystem, parse_path
 from .refs import Path, Tagged, Within, parts_of
 
 if TYPE_CHECKING:
@@ -130,23 +130,34 @@ def _cut(definition: Definition, kept: set[Id], path: tuple[str, ...]) -> Defini
                         continue
                 else:
                     inner = _cut(node._definition, kept, inside)
-                    gone = [
-                        imported
-                        for imported in (parse_path((given,), "An import") for given in node._config)
-                        if not _has(inner, imported)
-                    ]
-                    node = node.with_definition(inner, *gone)
+                    left = {
+                        path: _left(inner, parse_path((path,), "An import"), value)
+                        for path, value in node.config.items()
+                    }
+                    imports = {path: value for path, value in left.items() if value is not ABSENT}
+                    node = node.with_definition(inner).replace(config=imports)
             elif Id(whole, name) not in kept:
                 continue
             groups.setdefault(group, {})[name] = node
-    return definition.with_groups(groups)
+    options = definition.options
+    if isinstance(options.limits, Mapping):
+        first = {group: group if group == "*" else str(parse_path((group,), "A limit")[0]) for group in options.limits}
+        limits = {group: limit for group, limit in options.limits.items() if group == "*" or first[group] in groups}
+        options = options._replace(limits=limits or None)
+    return definition.replace(groups=groups, options=options)
 
 
-def _has(definition: Definition, path: Path) -> bool:
-    node = definition.groups.get(str(path[0]), {}).get(str(path[1]))
-    if isinstance(node, Subsystem) and len(path) > 3:
-        return _has(node._definition, path[2:])
-    return node is not None
+def _left(definition: Definition, path: Path, value: Any) -> Any:
+    """What is left of an import into a system that was cut down; `ABSENT` for nothing."""
+    members = definition.groups.get(str(path[0]))
+    if members is None:
+        return ABSENT
+    if len(path) == 1:
+        return {name: one for name, one in value.items() if name in members} or ABSENT
+    node = members.get(str(path[1]))
+    if isinstance(node, Subsystem) and len(path) > 2:
+        return _left(node._definition, path[2:], value)
+    return ABSENT if node is None else value
 
 
 def listed(select: Selection) -> list[Any]:
