@@ -21,7 +21,6 @@ Importing this package loads the standard library only.
 from typing import TYPE_CHECKING
 
 from ._core.callables import Context, Id
-from ._core.compose import adjust, replicas
 from ._core.define import (
     ComponentFunction,
     build,
@@ -75,17 +74,19 @@ from .errors import (
     UpdateError,
     WrongType,
 )
-from .live import Live, Part
+from .live import Live
 from .system import Started, System
 
 if TYPE_CHECKING:
     from ._cache import InstanceCache
+    from ._core.compose import adjust, replicas
     from ._core.diff import Change, Diff
     from ._core.plugins import Plugin, PluginEffect, PluginReport, append, prepend
     from ._describe import Description, Entry
     from ._engine.background import Background, background
     from ._engine.wrap import HandlerCall, Wrapper
     from ._named import NamedSystem, named_system, named_systems
+    from ._part import Part
     from ._report import Outcome, Report
     from .runner import run
 
@@ -187,16 +188,19 @@ _LATE = {
     "InstanceCache": "_cache",
     "NamedSystem": "_named",
     "Outcome": "_report",
+    "Part": "_part",
     "Plugin": "_core.plugins",
     "PluginEffect": "_core.plugins",
     "PluginReport": "_core.plugins",
     "Report": "_report",
     "Wrapper": "_engine.wrap",
+    "adjust": "_core.compose",
     "append": "_core.plugins",
     "background": "_engine.background",
     "named_system": "_named",
     "named_systems": "_named",
     "prepend": "_core.plugins",
+    "replicas": "_core.compose",
     "run": "runner",
 }
 

@@ -16,11 +16,12 @@ from . import _text
 from ._core.cached import Making, cached_nodes, lent, making, twin
 from ._core.callables import Context, Id
 from ._core.check import check
+from ._core.cut import part_of
 from ._core.expand import expanded
-from ._core.graph import graph_of
+from ._core.graph import closure, graph_of, selected
 from ._core.model import Component, Definition, Node, OnCrash, Options, State
 from ._core.refs import name_of
-from ._core.select import Selection, closure, part_of, selected
+from ._core.select import Selection
 from ._engine.events import Event
 from ._engine.handlers import async_handlers
 from .errors import DefinitionError, Failure, RunError, StateError, StopError, UnknownComponent

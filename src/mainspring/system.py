@@ -7,11 +7,12 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from . import _text
-from ._core import compose, refs
+from ._core import refs
 from ._core.callables import Id
 from ._core.check import check
 from ._core.expand import expanded
-from ._core.graph import Graph, graph_of
+from ._core.graph import Graph, graph_of, listed, selected
+from ._core.groups import groups_of, signals_of
 from ._core.model import (
     CODE,
     Component,
@@ -26,7 +27,6 @@ from ._core.model import (
 from ._core.plan import Plan
 from ._core.refs import Path, Unreachable, Within, parts_of
 from ._core.run import OnFailure
-from ._core.select import Selection, listed, part_of, selected
 from ._engine.events import Observer
 from .errors import (
     BadOverride,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ._core.diff import Diff
     from ._core.model import BaseSlots
     from ._core.plugins import Plugin, PluginReport
+    from ._core.select import Selection
     from ._describe import Description
     from ._engine.aio import Body
     from ._engine.wrap import Wrapper
@@ -114,9 +115,9 @@ class System(Unfinished):
         base: BaseSlots | Mapping[str, Any] | None = None,
         plugins: Iterable[Plugin | Callable[[System], System] | str] = (),
     ) -> None:
-        table = compose.signals_of(signals)
+        table = signals_of(signals)
         options = Options.checked(name, deadlines, limits, workers)
-        self._definition = Definition(compose.groups_of(groups), table, options)
+        self._definition = Definition(groups_of(groups), table, options)
         if base is not None:
             self._definition = self.with_base(base)._definition
         plugins = tuple(plugins)
@@ -246,6 +247,8 @@ class System(Unfinished):
                 what = f"{refs.name_of(changes)} was to make a system of this one, and gave {refs.article(changed)}."
                 raise BadOverride([Problem(BadOverride, what, hint="Let it return a System.")])
             return changed
+        from ._core import compose
+
         return System._of(compose.override(self._definition, changes))
 
     def add(self, additions: Mapping[Any, Any]) -> System:
@@ -265,6 +268,8 @@ class System(Unfinished):
             >>> System({"env": {"port": 80}}).add({"env.host": "a"})["env.host"]
             'a'
         """
+        from ._core import compose
+
         return System._of(compose.add(self._definition, additions))
 
     def with_base(self, base: BaseSlots | Mapping[str, Any]) -> System:
@@ -399,6 +404,8 @@ class System(Unfinished):
             <System: a.x, a.y>
         """
         other = _system_of(other) if isinstance(other, str) else other
+        from ._core import compose
+
         return System._of(compose.merge(self._definition, other._definition, winner))
 
     def select(self, select: Selection) -> System:
@@ -419,6 +426,8 @@ class System(Unfinished):
             >>> System({"env": {"port": 80, "dsn": "..."}, "app": {"web": web}}).select("app.web")
             <System: env.port, app.web>
         """
+        from ._core.cut import part_of
+
         graph = graph_of(self._definition)
         return System._of(part_of(self._definition, graph, selected(graph, select)))
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from .. import _text
-from ..errors import BadArguments, BadComponent, BadId, BadOverride, DefinitionError, MergeConflict, Problem, Site
+from ..errors import BadArguments, BadId, BadOverride, DefinitionError, MergeConflict, Problem, Site
 from . import refs
 from .callables import Context, Id, signature_of
+from .groups import groups_of, node_of, signals_of
 from .model import (
     ABSENT,
     SHORTHANDS,
-    SIGNALS,
     SLOTS,
     Component,
     Constant,
@@ -21,7 +21,6 @@ from .model import (
     Node,
     Options,
     Retry,
-    Signal,
     Subsystem,
     Unfinished,
     freeze_value,
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from .base import Base
 
 T = TypeVar("T")
-Groups = dict[str, dict[str, Node]]
 
 
 class Adjust(Unfinished):
@@ -89,78 +87,6 @@ def adjust(function: Callable[[Any], Any]) -> Any:
 def _caller() -> Site:
     frame = sys._getframe(2)
     return site_of(frame.f_code, frame.f_lasti)
-
-
-def node_of(value: Any, id: Id) -> Node:
-    """What stands under a name, as a node.
-
-    Raises:
-        DefinitionError: it cannot stand there.
-    """
-    if isinstance(value, Component | Constant):
-        return value
-    if isinstance(value, Unfinished):
-        what, hint = (f"{value!r} stands in the system as it is, without having been called", "")
-        if value.misplaced is not None:
-            what, hint = value.misplaced
-        hint = hint or "Call it with its arguments to get a definition."
-        raise BadComponent([Problem(BadComponent, f"{what[0].upper()}{what[1:]}.", id, hint=hint)])
-    try:
-        return Constant(refs.freeze(value, refuse))
-    except Unfit as unfit:
-        what = f"As a constant: {unfit.what}."
-        raise BadArguments([Problem(BadArguments, what, id, unfit.path, hint=unfit.hint)]) from None
-
-
-def groups_of(given: Mapping[str, Mapping[str, Any]]) -> Groups:
-    """Groups as a user writes them, as nodes.
-
-    Raises:
-        DefinitionError: with everything that cannot stand where it does.
-    """
-    problems: list[Problem] = []
-    groups: Groups = {}
-    if not isinstance(given, Mapping):
-        raise BadId([Problem(BadId, f"A system is made of groups, a mapping, not of {given!r}.")])
-    for group, members in given.items():
-        if not isinstance(group, str) or not group:
-            problems.append(Problem(BadId, f"{group!r} cannot name a group.", hint="Use text that is not empty."))
-        elif not isinstance(members, Mapping):
-            kind = "a component" if isinstance(members, Component) else f"{members!r}"
-            what = f"The group {_text.quote(group)} is {kind}, not a mapping of names to components and constants."
-            problems.append(Problem(BadId, what, hint=f'Write {{"{group}": {{"name": ...}}}}.'))
-        else:
-            nodes: dict[str, Node] = {}
-            groups[group] = nodes
-            for name, value in members.items():
-                if type(name) is not str or not name:
-                    what = f"{name!r} cannot name a component in the group {_text.quote(group)}."
-                    problems.append(Problem(BadId, what, hint="Use text that is not empty."))
-                elif isinstance(value, Component):
-                    nodes[name] = value
-                else:
-                    try:
-                        nodes[name] = node_of(value, Id(group, name))
-                    except DefinitionError as error:
-                        problems += error.problems
-    if problems:
-        raise DefinitionError.of(problems)
-    return groups
-
-
-def signals_of(given: Iterable[Signal]) -> dict[str, Signal]:
-    """The signal table: ours and the user's rows.
-
-    Raises:
-        BadComponent: a name is taken.
-    """
-    table = dict(SIGNALS)
-    for row in given:
-        if row.name in table:
-            what = f"The signal {row.name!r} is in the table already."
-            raise BadComponent([Problem(BadComponent, what, hint="Give your signal a name of its own.")])
-        table[row.name] = row
-    return table
 
 
 # --- override and add -------------------------------------------------------------------------------------------------

@@ -32,7 +32,6 @@ from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
 from . import refs
 from .callables import Handler, Parameters, doc_of, is_async, is_generator, signature_of
-from .compose import override
 from .model import (
     ABSENT,
     OF_SUBSYSTEMS,
@@ -56,7 +55,7 @@ from .refs import ATOMS, FLAT, NESTED, Build, LocalRef, Opaque, Ref, Tagged, Unf
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..live import Part
+    from .._part import Part
     from ..system import System
     from .model import AsyncEntered, Entered, Slots, SubsystemSlots
 
@@ -227,6 +226,8 @@ def subsystem(
     try:
         made = Subsystem.of(definition, given, dict(slots), site)
         if made._config:
+            from .compose import override
+
             override(definition, made._config)  # so that an import of nothing is an error here
     except DefinitionError as error:
         told = [p._replace(what=p.what.replace("The override ", "The import ", 1)) for p in error.problems]

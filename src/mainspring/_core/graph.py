@@ -5,9 +5,9 @@ Inside, a node is known by its position in the order of starting: a number, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .. import _text
 from ..errors import (
@@ -26,7 +26,9 @@ from .callables import Id
 from .expand import expanded, expansion_problems
 from .model import Component, Constant, Definition, Node, flag, parse_path
 from .refs import FLAT, REFERENCES, LocalRef, Path, Ref, Reference, Tagged, Unreachable, canonical, parts_of, scope_of
-from .select import closure
+
+if TYPE_CHECKING:
+    from .select import Selection
 
 NOTHING: Final[tuple[int, ...]] = ()
 
@@ -704,3 +706,42 @@ def _near_id(path: Path, groups: dict[str, dict[str, Node]]) -> str:
     if len(known) <= 2000 and _text.near(wanted, known):
         return f"Did you mean {_text.either(_text.near(wanted, known))}?"
     return _text.hint_near(group, groups, what="group in this system")
+
+
+# --- What belongs together --------------------------------------------------------------------------------------------
+
+
+def closure(roots: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> set[int]:
+    """Everything that can be reached from `roots`, and they themselves."""
+    found = set(roots)
+    stack = list(found)
+    while stack:
+        for j in neighbours(stack.pop()):
+            if j not in found:
+                found.add(j)
+                stack.append(j)
+    return found
+
+
+def selected(graph: Graph, select: Selection) -> list[int] | None:
+    """The nodes that a selection names, in order; `None` where everything is meant.
+
+    Raises:
+        UnknownComponent: a part of it names nothing.
+    """
+    if select is None:
+        return None
+    from .select import chosen
+
+    return chosen(graph, select)
+
+
+def listed(select: Selection) -> list[Any]:
+    """The parts of a selection, which can be looked at more than once.
+
+    Raises:
+        UnknownComponent: it is none.
+    """
+    from .select import listed
+
+    return listed(select)

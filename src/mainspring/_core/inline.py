@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from .. import _text
 from ..errors import BadComponent, BadId, DefinitionError, Problem
@@ -45,27 +45,28 @@ Outer = Callable[[Ref], Any]  # gives what a flag is that lies in the system aro
 
 
 class Outside(_text.Dotted):
-    """The group of a reference that an import brought into a subsystem: one of the system around it.
+    """The group of a reference that an import brought into a subsystem, from a system around it.
+
+    It stays what it is until the subsystem is inlined in that system, however many there are in between.
 
     Parameters:
         group: its name there.
+        level: stands for that system.
     """
 
-    __slots__ = ("group",)
+    __slots__ = ("group", "level")
 
     group: str
+    level: object
 
-    def __new__(cls, group: str) -> Outside:
+    def __new__(cls, group: str, level: object) -> Outside:
         """The name, as no group within has it."""
-        self = super().__new__(cls, f"\0{group}")
-        self.group = group
+        self = super().__new__(cls, f"\0{id(level)}.{group}")
+        self.group, self.level = group, level
         return self
 
     def __str__(self) -> str:
         return self
-
-
-_OUTSIDE: Final = "\0"  # begins the scope of a tag that is looked for outside
 
 
 def worked_in(definition: Definition, nested: bool, expand: Expand, outer: Outer | None = None) -> Definition:
@@ -176,7 +177,7 @@ class _Expansion:
         """A subsystem by itself, with what it imports put in."""
         child, problems = self._flags.child(id, node)
         self.problems += problems
-        if child is node._definition:
+        if child is node._definition and not self._flags.is_inner:
             return self._expand(child)
         nested = any(isinstance(member, Subsystem) for nodes in child.groups.values() for member in nodes.values())
         return worked_in(child, nested, self._expand, self._flags.at)
@@ -188,7 +189,7 @@ class _Expansion:
             self.problems.append(problem._replace(id=place))
         self._take_signals(id, node, inner.signals)
         self._take_limits(id, inner)
-        move = _Move((*parts_of(id.group), id.name), inner.options, partial(self._aimed, id.group))
+        move = _Move((*parts_of(id.group), id.name), inner.options, partial(self._aimed, id.group), self._flags)
         return {
             move.group(group): {name: move.node(member) for name, member in nodes.items()}
             for group, nodes in inner.groups.items()
@@ -231,6 +232,11 @@ class _Flags:
         self._children: dict[Id, tuple[Definition, list[Problem]]] = {}
         self._looking: set[Path] = set()
 
+    @property
+    def is_inner(self) -> bool:
+        """Whether there is a system around this one, which may have put something into it."""
+        return self._outer is not None
+
     def is_off(self, id: Id, node: Subsystem) -> bool:
         """Whether a subsystem is switched off."""
         enabled = node._spec.enabled
@@ -250,7 +256,9 @@ class _Flags:
         value, at = flag(target, self._groups)
         group = at.path[0]
         if isinstance(group, Outside):
-            return refs.NOWHERE if self._outer is None else self._outer(Ref((group.group, *at.path[1:])))
+            if group.level is self:
+                return self.at(Ref((group.group, *at.path[1:])))
+            return refs.NOWHERE if self._outer is None else self._outer(at)
         if isinstance(value, Subsystem) and len(at.path) > 3:
             child, _ = self.child(Id(str(group), str(at.path[1])), value)
             return _Flags(child.groups, self.at).at(Ref(at.path[2:]))
@@ -261,9 +269,8 @@ class _Flags:
         if not node._config:
             return node._definition, []
         if id not in self._children:
-            scope = (_OUTSIDE, *scope_of(id.group))
             imports = {
-                name: refs.redirected(value, lambda reference: _protected(reference, id.group, scope))
+                name: refs.redirected(value, lambda reference: self._protected(reference, id.group))
                 for name, value in node._config.items()
             }
             try:
@@ -274,13 +281,16 @@ class _Flags:
                 self._children[id] = node._definition, problems
         return self._children[id]
 
-
-def _protected(reference: Reference, group: str, scope: tuple[str, ...]) -> Any:
-    # It is written in the terms of one system, and put where those of another hold.
-    if isinstance(reference, Tagged):
-        return reference.seen_from((_OUTSIDE, *reference.scope) if reference.scope is not None else scope)
-    target = reference.at(group)
-    return Ref((Outside(str(target.path[0])), *target.path[1:]), reference.optional)
+    def _protected(self, reference: Reference, group: str) -> Any:
+        # It is written in the terms of this system, and put where those of another hold.
+        if isinstance(reference, Tagged):
+            if reference.scope is not None:
+                return reference
+            return reference.seen_from((Outside("", self), *scope_of(group)))
+        target = reference.at(group)
+        if isinstance(target.path[0], Outside):
+            return reference
+        return Ref((Outside(str(target.path[0]), self), *target.path[1:]), reference.optional)
 
 
 class Handle:
@@ -338,10 +348,11 @@ class _Move:
         path: that of the subsystem.
         options: of the inner system; what they say of handlers goes with the components.
         aim: aims a reference that was imported.
+        level: stands for the system around it.
     """
 
-    def __init__(self, path: tuple[str, ...], options: Options, aim: Callable[[Reference], Any]) -> None:
-        self._path, self._options, self._aim = path, options, aim
+    def __init__(self, path: tuple[str, ...], options: Options, aim: Callable[[Reference], Any], level: object) -> None:
+        self._path, self._options, self._aim, self._level = path, options, aim, level
         self._specs: dict[Spec, Spec] = {}
 
     def group(self, group: str) -> Within:
@@ -356,11 +367,14 @@ class _Move:
         if type(reference) is Ref:
             group = reference.path[0]
             if isinstance(group, Outside):
+                if group.level is not self._level:
+                    return reference
                 return self._aim(Ref((group.group, *reference.path[1:]), reference.optional))
             return Ref((self.group(str(group)), *reference.path[1:]), reference.optional)
         if type(reference) is Tagged and reference.scope is not None:
-            if reference.scope[:1] == (_OUTSIDE,):
-                return reference.seen_from(reference.scope[1:])
+            if reference.scope and isinstance(reference.scope[0], Outside):
+                is_here = reference.scope[0].level is self._level
+                return reference.seen_from(reference.scope[1:]) if is_here else reference
             return reference.seen_from((*self._path, *reference.scope))
         return reference
 

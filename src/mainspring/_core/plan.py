@@ -8,9 +8,8 @@ from typing import Any, Final, NamedTuple, cast, overload
 
 from .. import _text
 from .callables import Id
-from .graph import Graph
+from .graph import Graph, closure
 from .model import Component, Constant, Phase, Retry, Signal
-from .select import closure
 
 NEVER: Final = 1 << 40  # waits of a node that is not part of a plan: no number of releases brings it to nothing
 

@@ -12,8 +12,8 @@ from . import model, refs
 from .base import Base, merged_slots
 from .base import _is_given as is_given
 from .callables import Id
-from .compose import node_of
 from .diff import Diff, diff, shown
+from .groups import node_of
 from .model import ABSENT, KEYWORDS, SHORTHANDS, Component, Constant, Definition, Node, Signal, Spec, Subsystem
 from .refs import Path, Required, Unfit
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _text
 from ..errors import BadId, UnknownComponent
 from .callables import Id
-from .model import ABSENT, Component, Constant, Definition, Node, Subsystem, parse_path
+from .model import Component, Constant, parse_path
 from .refs import Path, Tagged, Within, parts_of
 
 if TYPE_CHECKING:
@@ -22,27 +22,13 @@ _ANY_DEPTH: Final = "**"
 _GUESSED: Final = 2000  # names among which near misses are looked for: with very many it takes long
 
 
-def closure(roots: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> set[int]:
-    """Everything that can be reached from `roots`, and they themselves."""
-    found = set(roots)
-    stack = list(found)
-    while stack:
-        for j in neighbours(stack.pop()):
-            if j not in found:
-                found.add(j)
-                stack.append(j)
-    return found
-
-
-def selected(graph: Graph, select: Selection) -> list[int] | None:
-    """The nodes that a selection names, less those that it takes away, in order; `None` where everything is meant.
+def chosen(graph: Graph, select: str | Id | Tagged | Iterable[str | Id | Tagged]) -> list[int]:
+    """The nodes that a selection names, less those that it takes away, in order.
 
     Raises:
         UnknownComponent: a part of it names nothing, or something that is switched off, or takes nothing away. All such
             parts are named at once.
     """
-    if select is None:
-        return None
     parts = listed(select)
     chosen: set[int] = set()
     by_id: set[int] = set()
@@ -97,67 +83,6 @@ def _subsystems_around(id: Id) -> Iterator[Id]:
         *_, name, _ = parts
         parts = parts[:-2]
         yield Id(parts[0] if len(parts) == 1 else Within(parts), name)
-
-
-def part_of(definition: Definition, graph: Graph, roots: list[int] | None) -> Definition:
-    """The part of a system that consists of some nodes and what they need.
-
-    Parameters:
-        definition: as it is written.
-        graph: its graph.
-        roots: the nodes; `None` for all.
-    """
-    if roots is None:
-        return definition
-    kept = {graph.ids[i] for i in closure(roots, graph.needs.__getitem__)}
-    for id in list(kept):
-        # A reference to what is off stays right only where there still is something that is off.
-        kept |= graph.off_that(id)
-    for id in list(kept):
-        kept |= graph.switches_of(id)
-    return _cut(definition, kept, ())
-
-
-def _cut(definition: Definition, kept: set[Id], path: tuple[str, ...]) -> Definition:
-    groups: dict[str, dict[str, Node]] = {}
-    for group, members in definition.groups.items():
-        whole = Within((*path, group)) if path else group
-        for name, node in members.items():
-            if isinstance(node, Subsystem):
-                inside = (*path, group, name)
-                if not any(parts_of(id.group)[: len(inside)] == inside for id in kept):
-                    if Id(whole, name) not in kept:
-                        continue
-                else:
-                    inner = _cut(node._definition, kept, inside)
-                    left = {
-                        path: _left(inner, parse_path((path,), "An import"), value)
-                        for path, value in node.config.items()
-                    }
-                    imports = {path: value for path, value in left.items() if value is not ABSENT}
-                    node = node.with_definition(inner).replace(config=imports)
-            elif Id(whole, name) not in kept:
-                continue
-            groups.setdefault(group, {})[name] = node
-    options = definition.options
-    if isinstance(options.limits, Mapping):
-        first = {group: group if group == "*" else str(parse_path((group,), "A limit")[0]) for group in options.limits}
-        limits = {group: limit for group, limit in options.limits.items() if group == "*" or first[group] in groups}
-        options = options._replace(limits=limits or None)
-    return definition.replace(groups=groups, options=options)
-
-
-def _left(definition: Definition, path: Path, value: Any) -> Any:
-    """What is left of an import into a system that was cut down; `ABSENT` for nothing."""
-    members = definition.groups.get(str(path[0]))
-    if members is None:
-        return ABSENT
-    if len(path) == 1:
-        return {name: one for name, one in value.items() if name in members} or ABSENT
-    node = members.get(str(path[1]))
-    if isinstance(node, Subsystem) and len(path) > 2:
-        return _left(node._definition, path[2:], value)
-    return ABSENT if node is None else value
 
 
 def listed(select: Selection) -> list[Any]:

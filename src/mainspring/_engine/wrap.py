@@ -15,11 +15,11 @@ from typing import Any, Final, Protocol
 
 from .. import _text
 from .._core.callables import Context, Handler, Id, context_parameter, is_async, signature_of
-from .._core.graph import Graph, graph_of
+from .._core.graph import Graph, graph_of, selected
 from .._core.inline import Handle
 from .._core.model import ABSENT, ConstructedAsync, Definition, Spec
 from .._core.refs import name_of
-from .._core.select import Selection, listed, selected
+from .._core.select import Selection, listed
 from ..errors import BadComponent, Problem, StateError, UnknownComponent
 from .handlers import GENERATOR, Awaited, BadScope, GivenUp, Shape, Unrun, _end_async, shape_of, unwind
 
