@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import re
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 from types import ModuleType
 from typing import NamedTuple
 
 import mainspring
+import mainspring.plugins
+from mainspring._named import isolated
 
 PAGE = Path(__file__).parent / "reference" / "errors.md"
 
@@ -31,6 +35,7 @@ class Example(NamedTuple):
         program: what raises it.
         leaf: whether the error is inside the group that is raised, rather than raised itself.
         without: a library that is taken for not installed, and the modules of Mainspring that use it.
+        others: other ways to get it.
     """
 
     name: str
@@ -38,10 +43,19 @@ class Example(NamedTuple):
     program: str
     leaf: bool = False
     without: tuple[str, ...] = ()
+    others: tuple[Example, ...] = ()
 
 
-def _example(name: str, about: str, program: str, *, leaf: bool = False, without: tuple[str, ...] = ()) -> Example:
-    return Example(name, " ".join(about.split()), dedent(program).strip() + "\n", leaf, without)
+def _example(
+    name: str,
+    about: str,
+    program: str,
+    *others: tuple[str, str] | Example,
+    leaf: bool = False,
+    without: tuple[str, ...] = (),
+) -> Example:
+    made = (other if isinstance(other, Example) else _example(name, *other) for other in others)
+    return Example(name, " ".join(about.split()), dedent(program).strip() + "\n", leaf, without, tuple(made))
 
 
 DEFINITION = [
@@ -92,6 +106,45 @@ DEFINITION = [
             "web": {"server": server(port=ref("env.http.prot"))},
         }).start()
         """,
+        (
+            "So is a reference to a tag that no component carries:",
+            """
+            from mainspring import System, component, tagged
+
+            @component(tags=["page"])
+            def page(path: str):
+                yield path
+
+            @component
+            def site(pages):
+                yield list(pages.values())
+
+            System({"web": {"home": page(path="/"), "site": site(pages=tagged("pages"))}}).start()
+            """,
+        ),
+    ),
+    _example(
+        "AmbiguousReference",
+        """A reference to the one component with a tag, and several carry it. Where all are meant, `tagged` gives all of them.""",
+        """
+        from mainspring import System, component, one_tagged
+
+        @component(tags=["clock"])
+        def clock(zone: str):
+            yield zone
+
+        @component
+        def watch(clock):
+            yield clock
+
+        System({
+            "app": {
+                "here": clock(zone="Europe/Berlin"),
+                "there": clock(zone="America/New_York"),
+                "watch": watch(clock=one_tagged("clock")),
+            },
+        }).start()
+        """,
     ),
     _example(
         "ReferenceToOff",
@@ -113,6 +166,25 @@ DEFINITION = [
             "web": {"server": server(cache=ref("db.cache"))},
         }).start()
         """,
+        (
+            "Where a flag in the settings has switched it off, the error says which:",
+            """
+            from mainspring import System, component, ref
+
+            @component(enabled=ref("env.features.cache"))
+            def cache():
+                yield {}
+
+            @component
+            def server(cache):
+                yield object()
+
+            System({
+                "env": {"features": {"cache": False}},
+                "web": {"cache": cache(), "server": server(cache=ref("web.cache"))},
+            }).start()
+            """,
+        ),
     ),
     _example(
         "CycleError",
@@ -156,6 +228,22 @@ DEFINITION = [
 
         System({"db": {"pool": pool(dsn=required)}}).start()
         """,
+        (
+            "It may stand for a constant or a component too. The error says who needs it:",
+            """
+            from mainspring import System, component, ref, required
+
+            @component
+            def server(db, port: int):
+                yield object()
+
+            System({
+                "env": {"port": required},
+                "db": {"pool": required},
+                "web": {"server": server(db=ref("db.pool"), port=ref("env.port"))},
+            }).start()
+            """,
+        ),
     ),
     _example(
         "BadComponent",
@@ -173,6 +261,52 @@ DEFINITION = [
 
         System({"db": {"pool": pool()}}).start()
         """,
+        (
+            """A component that is [kept in a cache](../how-to/caching.md) may only need what is kept there too, or is constant;
+            anything else would be stopped while it goes on.""",
+            """
+            from mainspring import System, component, ref
+
+            @component
+            def tunnel(host: str):
+                yield object()
+
+            @component(cached=True)
+            def database(tunnel):
+                yield object()
+
+            System({"db": {"tunnel": tunnel(host="db1"), "main": database(tunnel=ref("db.tunnel"))}}).start()
+            """,
+        ),
+        (
+            "And two that are kept under one key have to be the same:",
+            """
+            from mainspring import System, component
+
+            @component(cached="database")
+            def database(version: int):
+                yield object()
+
+            System({"db": {"main": database(version=17), "old": database(version=16)}}).start()
+            """,
+        ),
+        (
+            "A base has the slots of a component, less those that make it what it is:",
+            """
+            from mainspring import System
+
+            System({}, base={"stop": print})
+            """,
+        ),
+        (
+            "A system in a system is a component, when `subsystem` has made one of it:",
+            """
+            from mainspring import System
+
+            billing = System({"env": {"currency": "EUR"}})
+            System({"app": {"billing": billing}})
+            """,
+        ),
     ),
     _example(
         "BadOverride",
@@ -183,15 +317,74 @@ DEFINITION = [
 
         System({"env": {"port": 8080}}).override({"env.prt": 0})
         """,
+        (
+            "What is added must not exist:",
+            """
+            from mainspring import System
+
+            System({"env": {"port": 8080}}).add({"env.port": 0})
+            """,
+        ),
+        (
+            "A function that is to make the new value of the old one has to be able to:",
+            """
+            from mainspring import System, adjust
+
+            System({"env": {"port": "8080"}}).override({"env.port": adjust(lambda port: port + 1)})
+            """,
+        ),
+        (
+            "The imports of a subsystem are overrides of the system inside:",
+            """
+            from mainspring import System, ref, required, subsystem
+
+            billing = System({"env": {"currency": required}})
+            subsystem(billing, {"env.curency": ref("env.currency")})
+            """,
+        ),
+    ),
+    _example(
+        "BadPlugin",
+        """A plugin does not fit the system: it names a parameter that a component does not have, or appends to what is no list;
+        or its function raised, or gave no system. It says which plugin that is, and where.""",
+        """
+        from mainspring import Plugin, System, component
+
+        @component
+        def pool(dsn: str, size: int = 10):
+            yield object()
+
+        sizes = Plugin("sizes", defaults={"db": {"pool": {"config": {"max_size": 3}}}})
+        System({"db": {"pool": pool(dsn="sqlite:")}}).with_plugins(sizes)
+        """,
+        (
+            "Each plugin is applied once:",
+            """
+            from mainspring import Plugin, System
+
+            tracing = Plugin("tracing", defaults={"env": {"trace": True}})
+            System({"env": {}}, plugins=[tracing]).with_plugins(tracing)
+            """,
+        ),
     ),
     _example(
         "MergeConflict",
-        "Both of two systems that are merged define the same id, and differently.",
+        "Both of two systems that are merged define the same id, and differently, and no winner is stated.",
         """
         from mainspring import System
 
         System({"env": {"port": 8080}}).merge(System({"env": {"port": 8081}}))
         """,
+        (
+            "The same goes for their options, their signals and their bases:",
+            """
+            from mainspring import System
+
+            web = System({}, workers=4, base={"deadlines": {"stop": 5}})
+            jobs = System({}, workers=8, base={"deadlines": {"stop": 60}})
+            web.merge(jobs)
+            """,
+        ),
     ),
 ]
 
@@ -215,6 +408,22 @@ RUN = [
 
         System({"app": {"db": database(), "web": server(db=local_ref("db"))}}).start()
         """,
+        _example(
+            "SchemaError",
+            """The plugin [`schemas`](../how-to/plugins.md) checks configs and instances. What does not fit is a leaf with all
+            problems of the component, a {class}`mainspring.plugins.SchemaError`:""",
+            """
+            from mainspring import System, component
+            from mainspring.plugins import schemas
+
+            @component(schema={"port": int, "hosts": list})
+            def server(port, hosts):
+                yield object()
+
+            System({"web": {"server": server(port="8080", hosts=None)}}, plugins=[schemas()]).start()
+            """,
+            leaf=True,
+        ),
     ),
     _example(
         "StopError",
@@ -352,6 +561,21 @@ USE = [
             live.suspend()
             live.start()
         """,
+        (
+            """Two systems that use one [instance cache](../how-to/caching.md) have to mean the same by a key. What is kept is not
+            exchanged behind the back of those that use it.""",
+            """
+            from mainspring import InstanceCache, System, component
+
+            @component(cached="database")
+            def database(version: int):
+                yield object()
+
+            cache = InstanceCache()
+            System({"db": {"main": database(version=17)}}).start(cache=cache)
+            System({"db": {"main": database(version=16)}}).start(cache=cache)
+            """,
+        ),
     ),
     _example(
         "UnknownSignal",
@@ -371,6 +595,41 @@ USE = [
 
         with System({"env": {"port": 8080}}).started() as live:
             live["env.prot"]
+        """,
+        (
+            "A pattern or a tag that selects nothing is one, too:",
+            """
+            from mainspring import System, component
+
+            @component(tags=["slow"])
+            def worker():
+                yield object()
+
+            System({"jobs": {"worker": worker()}}).select(["job.*", "tag:slwo"])
+            """,
+        ),
+    ),
+    _example(
+        "UnknownSystem",
+        """No system has this name: it is not listed in pyproject.toml, and no module that is imported registers it; or what is
+        named has no such attribute, or is no system. It is a `LookupError` too.""",
+        """
+        from mainspring import System, named_system
+
+        @named_system
+        def shop():
+            return System({"env": {"port": 8080}})
+
+        System.named("shpo")
+        """,
+    ),
+    _example(
+        "UnknownPlugin",
+        "No plugin of this name is installed. It is a `LookupError` too.",
+        """
+        from mainspring import System
+
+        System({}, plugins=["timng"])
         """,
     ),
     _example(
@@ -440,7 +699,7 @@ def run(example: Example) -> Outcome:
     Raises:
         LookupError: no such error came.
     """
-    kind = getattr(mainspring, example.name)
+    kind = getattr(mainspring if hasattr(mainspring, example.name) else mainspring.plugins, example.name)
     module = ModuleType("example")
     code = compile(example.program, "app.py", "exec")
     before = set(threading.enumerate())
@@ -450,7 +709,7 @@ def run(example: Example) -> Outcome:
     level = log.level
     log.setLevel(logging.CRITICAL)  # what hangs on purpose is spoken of there
     try:
-        with hidden:
+        with hidden, isolated(), _elsewhere():
             exec(code, vars(module))
     except Exception as error:
         raised = error
@@ -467,6 +726,21 @@ def run(example: Example) -> Outcome:
             if type(candidate) is kind:
                 return Outcome(raised, candidate)
     raise LookupError(f"the example of {example.name} gave {raised!r}")
+
+
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    """A directory in which there is nothing, nor above it."""
+    before = Path.cwd()
+    with TemporaryDirectory() as directory:
+        os.chdir(directory)
+        try:
+            yield
+        except mainspring.UnknownSystem as error:
+            # It says where it has looked.
+            raise type(error)(str(error).replace(os.path.realpath(directory), "/srv/shop")) from None
+        finally:
+            os.chdir(before)
 
 
 @contextmanager
@@ -496,7 +770,7 @@ def text_of(error: BaseException) -> str:
     shown = f"{type(error).__module__.removesuffix('builtins')}.{type(error).__qualname__}".lstrip(".")
     lines = [f"{shown}: {error}"]
     for leaf in _leaves(error) if isinstance(error, BaseExceptionGroup) else ():
-        lines.append(f"  {text_of(leaf)}")
+        lines += [f"  {line}" for line in text_of(leaf).splitlines()]
         lines += [f"    {line}" for note in getattr(leaf, "__notes__", ()) for line in note.splitlines() if _ours(note)]
     return "\n".join(lines)
 
@@ -507,11 +781,12 @@ def _ours(note: str) -> bool:
 
 
 def _section(example: Example) -> str:
-    outcome = run(example)
-    return (
-        f"(error-{example.name})=\n### {example.name}\n\n{example.about}\n\n"
-        f"```python\n{example.program}```\n\n```text\n{text_of(outcome.raised)}\n```\n"
-    )
+    shown = "\n".join(f"{one.about}\n\n{_program(one)}" for one in (example, *example.others))
+    return f"(error-{example.name})=\n### {example.name}\n\n{shown}"
+
+
+def _program(example: Example) -> str:
+    return f"```python\n{example.program}```\n\n```text\n{text_of(run(example).raised)}\n```\n"
 
 
 def page() -> str:
@@ -546,7 +821,7 @@ def page() -> str:
         f"""\
         ## Names that are there already
 
-        {_listed(NOT_YET_RAISED)} are public names for what later versions will do. This version never raises them.
+        For what later versions will do, never raised by this one: {_listed(NOT_YET_RAISED)}.
         """,
     ]
     return "\n".join(dedent(part) if part.startswith("        ") else part for part in parts)

@@ -85,7 +85,8 @@ def define(folder: Path, port: int) -> System:
     folder.mkdir(parents=True, exist_ok=True)
     events = folder / "events.jsonl"
     say(f"Data and events are in {folder}")
-    return make_system(os.environ).override({"env.data": folder, "env.port": port, "env.events": str(events)})
+    own = {"env.data": folder, "env.port": port, "env.events": str(events), "env.worker": True}
+    return make_system(os.environ).override(own)
 
 
 async def send_and_check(live: Live) -> None:

@@ -1,4 +1,4 @@
-"""One PostgreSQL for all tests, one database for each, and the service in this process or in one of its own."""
+"""One PostgreSQL and one list of countries for all tests, one database for each, and the service in this process or its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,11 +19,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from mainspring import InstanceCache
+
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "examples" / "visits")]
 
 from visits_helpers import EXAMPLE, ROOT, Client, Process, Service, StartProcess, StartService, postgres_of  # noqa: E402
 
-from visits.database import server  # noqa: E402
 from visits.events import Publisher  # noqa: E402
 from visits.system import make_system  # noqa: E402
 
@@ -31,13 +32,22 @@ NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server for all tests: the component's own function, used without a system."""
-    with TemporaryDirectory(prefix="visits-test-") as name:
-        folder = Path(name)
-        with contextmanager(server.function)(data=folder, log=Publisher(StringIO()).log) as database:
-            yield database.dsn
-        assert not postgres_of(folder)
+def cache() -> Iterator[InstanceCache]:
+    """Keeps what takes long to start and is the same in every test, from the first that needs it on."""
+    with InstanceCache() as cache:
+        yield cache
+
+
+@pytest.fixture(scope="session")
+def postgres(cache: InstanceCache) -> Iterator[str]:
+    """A PostgreSQL server for all tests: the service's own, without the rest of the service."""
+    with TemporaryDirectory(prefix="visits-test-") as folder:
+        part = {"events.log": Publisher(StringIO()).log, "db.server.cached": True}
+        with make_system({"VISITS_DATA": folder}).override(part).started("db.server", cache=cache) as live:
+            dsn: str = live["db.server"].dsn
+        yield dsn
+        cache.stop("db.server")
+        assert not postgres_of(Path(folder))
 
 
 @pytest.fixture
@@ -67,12 +77,13 @@ def environ(database_url: str, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def start_service(environ: Mapping[str, str]) -> Iterator[StartService]:
+def start_service(environ: Mapping[str, str], cache: InstanceCache) -> Iterator[StartService]:
     """A function that starts the service in this process, with overrides; all are stopped at the end of the test."""
+    system = make_system(environ).override({"geo.countries.cached": True})
     with ExitStack() as stack:
 
         def start(overrides: Mapping[str, Any] | None = None) -> Service:
-            live = stack.enter_context(make_system(environ).override(dict(overrides or {})).started())
+            live = stack.enter_context(system.override(dict(overrides or {})).started(cache=cache))
             return Service(live, Client(live["web.server"].url))
 
         yield start

@@ -18,7 +18,8 @@ from broken_service import BROKEN_WORKER, broken_countries
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from visits_helpers import PATIENCE, Client, Service, StartService, half_a_request, until
 
-from mainspring import CrashError, DeadlineExceeded, Event, Id, State, StopError, component
+from mainspring import CrashError, DeadlineExceeded, Event, Id, StartError, State, StopError, component, ref
+from mainspring.plugins import schemas
 from visits.events import Publisher
 from visits.geo import Country, FindCountry
 from visits.settings import read_settings
@@ -79,6 +80,15 @@ def test_health_is_not_well_without_the_worker(environ: dict[str, str]) -> None:
     assert (answer.status, answer.data["well"]) == (503, False)
     assert client.get("/").status == 200
     live.stop()
+
+
+def test_health_is_well_where_there_is_to_be_no_worker(start_service: StartService) -> None:
+    """With the worker switched off neither it nor the list of countries is started, and health does not ask for it."""
+    service = start_service({"env.worker": False})
+    answer = service.client.get("/health")
+    assert (answer.status, answer.data["well"]) == (200, True)
+    assert "worker" not in answer.data
+    assert {service.live.state(id) for id in ("geo.worker", "geo.countries")} == {"defined"}
 
 
 def test_a_worker_that_breaks_stops_the_service(environ: dict[str, str], database_url: str) -> None:
@@ -160,6 +170,14 @@ def test_a_database_that_has_gone_is_answered_with_503(service: Service, databas
         admin.execute("alter table gone rename to visits")
     service.client.visit("/after")
     assert [visit["path"] for visit in service.client.processed()] == ["/before", "/after"]
+
+
+def test_every_component_gets_what_its_annotations_ask_for(environ: dict[str, str]) -> None:
+    """A type checker cannot look behind references; a plugin can, when the service starts."""
+    make_system(environ).with_plugins(schemas(annotations=True)).start().stop()
+    wrong = make_system(environ).override({"web.app.config.visits": ref("geo.worker")})
+    with pytest.raises(StartError, match=r"web\.app does not fit its schema"):
+        wrong.with_plugins(schemas(annotations=True)).start()
 
 
 def test_every_component_reports_its_status(service: Service) -> None:
@@ -358,6 +376,7 @@ def test_settings_come_from_the_environment() -> None:
         "database_url": None,
         "host": "127.0.0.1",
         "port": 8080,
+        "worker": True,
         "events": "-",
     }
     assert read_settings({"VISITS_PORT": "0", "VISITS_DATA": "/srv"}) == {
@@ -368,3 +387,7 @@ def test_settings_come_from_the_environment() -> None:
     for port in ("", "http", "-1", "65536", "8080.5"):
         with pytest.raises(ValueError, match="it should be a number from 0 to 65535"):
             read_settings({"VISITS_PORT": port})
+    assert read_settings({"VISITS_WORKER": "no"}) == {**read_settings({}), "worker": False}
+    for worker in ("", "No", "0", "false"):
+        with pytest.raises(ValueError, match="it should be yes or no"):
+            read_settings({"VISITS_WORKER": worker})

@@ -176,6 +176,19 @@ def test_a_service_that_breaks_by_itself_ends_with_4(start_process: StartProcess
     assert stored(database_url) == {"/": 0}
 
 
+def test_the_names_of_the_service_are_those_of_its_folder(start_process: StartProcess, database_url: str) -> None:
+    """In production the service runs on the database that it is given, and does not start without one."""
+    prod = ["-m", "mainspring", "run", "prod", "-C", str(EXAMPLE)]
+    without = start_process(prod)
+    assert without.end() == 2
+    assert "env.database_url: is required" in without.text
+    assert not without.folder.exists()
+    process = start_process(prod, {"DATABASE_URL": database_url})
+    process.client().visit("/")
+    assert process.end(signal.SIGTERM) == 0
+    assert stored(database_url).keys() == {"/"}
+
+
 def test_a_kill_during_the_first_start_does_not_spoil_the_data(start_process: StartProcess) -> None:
     """A process killed while its database is being made can be started again on the same folder."""
     process = start_process(SLOW)
@@ -221,22 +234,20 @@ def test_the_demonstration_ends_by_itself_when_all_is_processed(start_process: S
     assert list(tmp_path.glob("visits-*")) == []
 
 
-def test_the_demonstration_shows_the_page_until_it_is_stopped(start_process: StartProcess, tmp_path: Path) -> None:
+def test_the_demonstration_shows_the_page_until_it_is_stopped(start_process: StartProcess, database_url: str) -> None:
     """`demo.py` gives the address of a page that shows the visits, and stops cleanly when it is asked to."""
-    demo = start_process([DEMO, "--port", "0"])
+    demo = start_process([DEMO, "--port", "0"], {"DATABASE_URL": database_url})
     url = demo.line("Look at ").split()[-1]
     assert "Germany" in Client(url).get("/").text
     assert demo.end(signal.SIGTERM) == 0
     assert "Traceback" not in demo.text
-    assert not postgres_of(tmp_path)
 
 
-def test_a_demonstration_that_cannot_work_says_so(start_process: StartProcess, tmp_path: Path) -> None:
+def test_a_demonstration_that_cannot_work_says_so(start_process: StartProcess, database_url: str) -> None:
     """Where the port is taken the demonstration ends with 1 and a sentence, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        demo = start_process([DEMO, "--once", "--port", str(other.getsockname()[1])])
+        demo = start_process([DEMO, "--once", "--port", str(other.getsockname()[1])], {"DATABASE_URL": database_url})
         assert demo.end() == 1
     assert "web.server" in demo.lines[-2]
     assert "Address already in use" in demo.lines[-2]
     assert "Traceback" not in demo.text
-    assert not postgres_of(tmp_path)

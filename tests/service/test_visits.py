@@ -162,6 +162,16 @@ def test_the_look_up_knows_ipv4_ipv6_and_what_belongs_to_no_country() -> None:
     assert find("2c00::1") == UNKNOWN
 
 
+def test_visits_that_come_in_without_a_worker_are_processed_by_another_process(start_service: StartService) -> None:
+    """A service without a worker takes visits; one that is nothing but a worker processes them."""
+    web = start_service({"env.worker": False})
+    web.client.visit("/")
+    assert web.client.get("/api/summary").data["waiting"] == 1
+    with web.live.definition.override({"env.worker": True}).started("geo.worker") as live:
+        assert [visit["times_processed"] for visit in web.client.processed()] == [1]
+        assert live.state("web.server") == "defined"
+
+
 def test_two_services_share_the_visits_of_one_database(start_service: StartService) -> None:
     """Two workers are at work on different visits at the same time, and no visit is processed twice."""
     together = threading.Barrier(2, timeout=20)

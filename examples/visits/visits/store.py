@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import copy
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
-from anyio import to_thread
 from psycopg.rows import class_row
 
 from mainspring import component
 
-from .database import Pool
+from .database import Connection, Pool
 from .geo import Country
 
 # Never change a step that has been released: add one.
@@ -49,6 +50,14 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A visit that waits for its country."""
+
+    id: int
+    ip: str
+
+
+@dataclass(frozen=True)
 class CountryCount:
     """How many processed visits came from a country."""
 
@@ -76,7 +85,33 @@ class Visits:
     """
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+        self._connection: Callable[[], AbstractAsyncContextManager[Connection]] = pool.connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Visits]:
+        """Give, for the time of a block, a copy of these visits of which all methods work in one transaction.
+
+        What was done with the copy is kept when the block is left, and undone when it is left with an error. A transaction
+        of the copy is a savepoint in this one.
+
+        Returns:
+            the copy, for one task at a time. It cannot be used after the block.
+        """
+        is_over = False
+
+        @asynccontextmanager
+        async def the_same() -> AsyncGenerator[Connection]:
+            if is_over:
+                raise RuntimeError("the transaction of these visits is over")
+            yield connection
+
+        async with self._connection() as connection, connection.transaction():
+            bound = copy(self)
+            bound._connection = the_same
+            try:
+                yield bound
+            finally:
+                is_over = True
 
     async def migrate(self) -> int:
         """Bring the tables up to date, whatever they were.
@@ -84,7 +119,7 @@ class Visits:
         Returns:
             the number of steps that were taken now.
         """
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             # Two services may start on one database at the same moment.
             await connection.execute("select pg_advisory_xact_lock(%s)", [_ONE_MIGRATION_AT_A_TIME])
             await connection.execute("create table if not exists migrations (step integer primary key)")
@@ -100,43 +135,41 @@ class Visits:
         """Store a visit.
 
         Returns:
-            its number. The visit is on disk by then.
+            its number. The visit is on disk by then; in a transaction, at the end of that.
         """
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             cursor = await connection.execute("insert into visits (path, ip) values (%s, %s) returning id", [path, ip])
             row = await cursor.fetchone()
         assert row is not None
         return int(row[0])
 
-    async def process_next(self, find_country: Callable[[str], Country]) -> int | None:
-        """Fill in the country of the oldest visit that nobody is working on.
+    async def take_next(self) -> Waiting | None:
+        """Take the oldest visit that nobody is working on: until the end of the transaction nobody else can.
 
-        Everything happens in one transaction: either the visit has its country and has been counted as processed, or
-        it is as it was and waits for its turn again.
+        Of use on a copy for one transaction only: without it the transaction ends here.
 
         Returns:
-            the number of the visit, or `None` if there is none to process.
+            the visit, or `None` if none is waiting.
         """
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "select id, host(ip) from visits where processed_at is null order by id limit 1 for update skip locked"
+        async with self._connection() as connection, connection.cursor(row_factory=class_row(Waiting)) as cursor:
+            await cursor.execute(
+                "select id, host(ip) as ip from visits where processed_at is null"
+                " order by id limit 1 for update skip locked"
             )
-            row = await cursor.fetchone()
-            if row is None:
-                return None
-            visit, ip = row
-            # In a thread, because nobody else must wait for a look-up that takes long; one that hangs can be given up.
-            country = await to_thread.run_sync(find_country, ip, abandon_on_cancel=True)
+            return await cursor.fetchone()
+
+    async def fill_in(self, visit: int, country: Country) -> None:
+        """Fill in the country of a visit, and count it as processed once more."""
+        async with self._connection() as connection:
             await connection.execute(
                 "update visits set country_code = %s, country = %s, processed_at = clock_timestamp(),"
                 " times_processed = times_processed + 1 where id = %s",
                 [country.code, country.name, visit],
             )
-        return int(visit)
 
     async def latest(self, limit: int = 20) -> list[Visit]:
         """List the newest visits, newest first."""
-        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Visit)) as cursor:
+        async with self._connection() as connection, connection.cursor(row_factory=class_row(Visit)) as cursor:
             await cursor.execute(
                 "select id, path, host(ip) as ip, seen_at, country_code, country, times_processed"
                 " from visits order by id desc limit %s",
@@ -146,10 +179,7 @@ class Visits:
 
     async def by_country(self) -> list[CountryCount]:
         """Count the processed visits of each country, most first."""
-        async with (
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(CountryCount)) as cursor,
-        ):
+        async with self._connection() as connection, connection.cursor(row_factory=class_row(CountryCount)) as cursor:
             await cursor.execute(
                 "select country_code, country, count(*) as visits from visits where processed_at is not null"
                 " group by country_code, country order by visits desc, country"
@@ -158,7 +188,7 @@ class Visits:
 
     async def summary(self, only: Sequence[int] | None = None) -> Summary:
         """Count the visits: all of them, or those with the given numbers."""
-        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Summary)) as cursor:
+        async with self._connection() as connection, connection.cursor(row_factory=class_row(Summary)) as cursor:
             await cursor.execute(
                 "select count(*) as stored,"
                 " count(*) filter (where processed_at is null) as waiting,"

@@ -50,13 +50,13 @@ class BadRequest(Exception):
 
 
 @component
-def make_app(db: Pool, visits: Visits, worker: Worker, log: Log) -> Starlette:
+def make_app(db: Pool, visits: Visits, worker: Worker | None, log: Log) -> Starlette:
     """Web application. What the handlers need is in this function's arguments: there are no globals.
 
     Parameters:
         db: the connection pool, asked by `/health`.
         visits: where the visits are.
-        worker: the background worker, asked by `/health`.
+        worker: the background worker, asked by `/health`; `None` where this process has none.
         log: where to tell what happens.
 
     Returns:
@@ -87,14 +87,16 @@ def make_app(db: Pool, visits: Visits, worker: Worker, log: Log) -> Starlette:
         return JSONResponse(asdict(await visits.summary()))
 
     async def get_health(request: Request) -> Response:
-        parts: dict[str, dict[str, Any]] = {"pool": pool_status(db), "worker": worker.status()}
+        parts: dict[str, dict[str, Any]] = {"pool": pool_status(db)}
+        if worker is not None:
+            parts["worker"] = worker.status()
         try:
             async with db.connection() as connection:
                 await connection.execute("select 1")
             parts["database"] = {"answers": True}
         except psycopg.Error as error:
             parts["database"] = {"answers": False, "error": str(error)}
-        well = bool(parts["database"]["answers"] and parts["worker"]["working"])
+        well = bool(parts["database"]["answers"] and (worker is None or worker.working))
         return JSONResponse({"well": well, **parts}, status_code=200 if well else 503)
 
     async def bad_request(request: Request, error: Exception) -> Response:
@@ -269,8 +271,3 @@ async def server(
             finally:
                 serving.should_exit = True
         log.info("web server stopped", requests=serving.server_state.total_requests)
-
-
-@server.status
-def _(serving: Serving) -> dict[str, Any]:
-    return serving.status()

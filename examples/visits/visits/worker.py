@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from anyio import move_on_after
+from anyio import move_on_after, to_thread
 
 from mainspring import Context, background
 
@@ -33,6 +33,29 @@ class Worker:
     def status(self) -> dict[str, Any]:
         """Tell whether it is at work, and what it has done so far."""
         return asdict(self)
+
+
+async def process_next(visits: Visits, find_country: FindCountry) -> int | None:
+    """Fill in the country of the oldest visit that nobody is working on.
+
+    Everything happens in one transaction: either the visit has its country and has been counted as processed, or it is
+    as it was and waits for its turn again.
+
+    Parameters:
+        visits: where the visits are.
+        find_country: gives the country of an address.
+
+    Returns:
+        the number of the visit, or `None` if there is none to process.
+    """
+    async with visits.transaction() as tx:
+        visit = await tx.take_next()
+        if visit is None:
+            return None
+        # In a thread, because nobody else must wait for a look-up that takes long; one that hangs can be given up.
+        country = await to_thread.run_sync(find_country, visit.ip, abandon_on_cancel=True)
+        await tx.fill_in(visit.id, country)
+    return visit.id
 
 
 @background(ready=True, deadlines={"stop": 10})
@@ -65,7 +88,7 @@ async def worker(
     try:
         while not ctx.stopping:
             try:
-                done = await visits.process_next(find_country)
+                done = await process_next(visits, find_country)
             except Exception as error:
                 # Whatever it was, the visit is as it was. A worker that gave up would leave all later ones waiting.
                 state.errors += 1
@@ -80,8 +103,3 @@ async def worker(
     finally:
         state.working = False
         log.info("worker stopped", processed=state.processed, errors=state.errors)
-
-
-@worker.status
-def _(state: Worker) -> dict[str, Any]:
-    return state.status()

@@ -1067,7 +1067,7 @@ class Definition:
 
     def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:
         """The same system with other groups."""
-        return self.replace(groups=groups)
+        return Definition(groups, self.signals, self.options, base=self.base, wraps=self.wraps, applied=self.applied)
 
     def replace(self, **parts: Any) -> Definition:
         """The same system with some of its parts exchanged.
