@@ -215,7 +215,12 @@ class _MaskedResolver(Resolver):
             return None
         if aim.keys is not None:
             return {key: self.shown(i, ()) for key, i in zip(aim.keys, aim.nodes, strict=True)}
-        return self.shown(aim.nodes[0], aim.rest)
+        try:
+            return self.shown(aim.nodes[0], aim.rest)
+        except refs.Unreachable:
+            if reference.optional:
+                return None
+            raise
 
     def shown(self, at: int, rest: Path) -> Any:
         """What may be shown of a node, or of a part of it."""

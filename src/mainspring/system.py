@@ -366,7 +366,7 @@ class System(Unfinished):
         from ._engine.wrap import Wrapping
 
         selected(graph_of(self._definition), select)
-        signals = None if signals is None else tuple(signals)
+        signals = None if signals is None else (signals,) if isinstance(signals, str) else tuple(signals)
         for signal in signals or ():
             row_of(self._definition, signal)
         wrapping = Wrapping(wrapper, None if select is None else tuple(listed(select)), signals)

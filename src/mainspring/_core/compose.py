@@ -217,6 +217,8 @@ class _Work:
         for number, (key, value) in enumerate(changes.items()):
             try:
                 path = parse_path((key,), f"The path of {what}")
+                if isinstance(path[0], refs.Within):  # an id of the whole system
+                    path = (*path[0].parts, *path[1:])
             except DefinitionError as error:
                 self.problems += [((number,), problem) for problem in error.problems]
             else:

@@ -31,13 +31,16 @@ def part_of(definition: Definition, graph: Graph, roots: list[int] | None) -> De
         # The subsystem around it stays, and what that is switched by.
         at = graph.find(scope)
         kept |= set() if at is None else graph.switches_of(graph.ids[at])
-    return _cut(definition, kept, ())
+    named = set().union(*(graph.groups_that(id) for id in kept))
+    return _cut(definition, kept, named, ())
 
 
-def _cut(definition: Definition, kept: set[Id], path: tuple[str, ...]) -> Definition:
+def _cut(definition: Definition, kept: set[Id], named: set[str], path: tuple[str, ...]) -> Definition:
     groups: dict[str, dict[str, Node]] = {}
     for group, members in definition.groups.items():
         whole = Within((*path, group)) if path else group
+        if whole in named:
+            groups[group] = {}  # it may be empty, or all of it off
         for name, node in members.items():
             if isinstance(node, Subsystem):
                 inside = (*path, group, name)
@@ -45,7 +48,7 @@ def _cut(definition: Definition, kept: set[Id], path: tuple[str, ...]) -> Defini
                     if Id(whole, name) not in kept:
                         continue
                 else:
-                    inner = _cut(node._definition, kept, inside)
+                    inner = _cut(node._definition, kept, named, inside)
                     left = {
                         path: _left(inner, parse_path((path,), "An import"), value)
                         for path, value in node.config.items()

@@ -96,7 +96,7 @@ class Graph:
     def members(self, group: str) -> list[int]:
         """The nodes of a group that are switched on, in the order as written."""
         index = self.index
-        return [index[id] for name in self.groups[group] if (id := Id(group, name)) in index]
+        return [index[id] for name in self.groups.get(group, ()) if (id := Id(group, name)) in index]
 
     def canonical(self, path: Path) -> Path:
         """A path of the whole system as group, name and the rest."""
@@ -163,9 +163,23 @@ class Graph:
                         and scope_of(off.group) == scope
                     ):
                         found.add(off)
-            elif (target := reference.at(id.group).id) in self.off:
-                found.add(Id(str(target[0]), str(target[1])))
+                continue
+            target = reference.at(id.group)
+            if len(target.path) == 1:
+                group = str(target.path[0])
+                found |= {off for name in self.groups.get(group, ()) if (off := Id(group, name)) in self.off}
+            elif target.id in self.off:
+                found.add(Id(str(target.path[0]), str(target.path[1])))
         return found
+
+    def groups_that(self, id: Id) -> set[str]:
+        """The groups that a node refers to as a whole."""
+        aims = (
+            reference.at(id.group)
+            for _, reference in references(self.groups[id.group][id.name])
+            if not isinstance(reference, Tagged)
+        )
+        return {str(aim.path[0]) for aim in aims if len(aim.path) == 1}
 
     def switches_of(self, id: Id) -> set[Id]:
         """The constants that a node is switched by, with those on the way to them."""
@@ -487,13 +501,9 @@ class _Builder:
             found.append(j)
 
     def _resolve_tag(self, i: int, path: Path, reference: Tagged, found: list[int]) -> None:
-        if self.tags is None:
-            self.tags = {}
-            for j, node in enumerate(self.nodes):
-                for tag in node._spec.tags if type(node) is Component else ():
-                    self.tags.setdefault((scope_of(self.ids[j].group), tag), []).append(j)
+        tags = self._tag_table()
         scope = scope_of(self.ids[i].group) if reference.scope is None else reference.scope
-        carriers = self.tags.get((scope, reference.tag), [])
+        carriers = tags.get((scope, reference.tag), [])
         tag = _text.quote(reference.tag)
         details = {"tag": reference.tag, "candidates": [str(self.ids[j]) for j in carriers]}
         if reference.one and len(carriers) > 1:
@@ -511,13 +521,21 @@ class _Builder:
                 hint = "Switch it on, or make the reference optional=True to get None."
                 self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off[0])})
                 return
-            known = sorted({tag for where, tag in self.tags if where == scope})
+            known = sorted({tag for where, tag in tags if where == scope})
             what = f"refers to the tag {tag}, and no component carries it."
             near = _text.hint_near(reference.tag, known, what="tag in this system")
             details["candidates"] = _text.near(reference.tag, known)
             hint = f"{near} Or make the reference optional=True, to get {'None' if reference.one else 'nothing'}."
             self._problem(UnknownReference, i, path, what, hint, details)
         found += [j for j in (carriers[:1] if reference.one else carriers) if j not in found]
+
+    def _tag_table(self) -> dict[tuple[tuple[str, ...], str], list[int]]:
+        if self.tags is None:
+            self.tags = {}
+            for j, node in enumerate(self.nodes):
+                for tag in node._spec.tags if type(node) is Component else ():
+                    self.tags.setdefault((scope_of(self.ids[j].group), tag), []).append(j)
+        return self.tags
 
     def _tags_of(self, id: Id) -> frozenset[str]:
         node = self.groups[id.group][id.name]
@@ -545,10 +563,15 @@ class _Builder:
         for n, part in enumerate(target.rest):
             value = refs.unwrapped(value)
             if isinstance(value, Ref | LocalRef):
-                aim = value.at(str(target.path[0]))
-                self._reach_on(i, path, reference, target, Ref((*aim.path, *target.rest[n:]), aim.optional), seen)
+                aim, place = value.at(str(target.path[0])), target.path[: 2 + n]
+                if place not in seen[1:]:  # else it is a circle, which is told elsewhere
+                    further = Ref((*aim.path, *target.rest[n:]), aim.optional)
+                    self._reach_on(i, path, reference, further, (*seen, place))
                 return
-            if isinstance(value, Tagged | refs.Build | refs.Required):
+            if isinstance(value, Tagged):
+                self._reach_tagged(i, path, reference, target, n, value, seen)
+                return
+            if isinstance(value, refs.Build | refs.Required):
                 return  # what is there is known only when it is started
             try:
                 value = refs.reach(value, (part,))
@@ -558,9 +581,29 @@ class _Builder:
                 self._problem(UnknownReference, i, path, f"refers to {text}, and {error}", "", {"target": text})
                 return
 
-    def _reach_on(
-        self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, further: Ref, seen: tuple[Path, ...]
+    def _reach_tagged(
+        self,
+        i: int,
+        path: Path,
+        reference: Ref | LocalRef,
+        target: Ref,
+        n: int,
+        value: Tagged,
+        seen: tuple[Path, ...],
     ) -> None:
+        text, place = _text.dotted(seen[0]), _text.dotted(target.path[: 2 + n])
+        scope = scope_of(str(target.path[0])) if value.scope is None else value.scope
+        if not value.one:
+            what = f"refers to {text}, and at {place} there is {value!r}, a mapping whose keys are ids."
+            self._problem(
+                UnknownReference, i, path, what, "Refer to one of the components by its id.", {"target": text}
+            )
+        elif value.optional and not reference.optional and not self._tag_table().get((scope, value.tag)):
+            what = f"refers to {text}, and at {place} there is {value!r}, which no component carries that is on."
+            hint = "Make this reference optional=True, too, to get None."
+            self._problem(ReferenceToOff, i, path, what, hint, {"target": text})
+
+    def _reach_on(self, i: int, path: Path, reference: Ref | LocalRef, further: Ref, seen: tuple[Path, ...]) -> None:
         # On the way there is an alias; where it leads to a constant, it is known what is there.
         j = self.index.get(further.id) if len(further.path) > 1 else None  # type: ignore[call-overload]
         if j is None:
@@ -575,8 +618,8 @@ class _Builder:
                 what = f"refers to {text}, through an alias of the group {group}, which has no {_text.quote(off.name)}."
                 hint = _near_id(further.path, self.groups)
                 self._problem(UnknownReference, i, path, what, hint, {"target": text})
-        elif isinstance(node := self.nodes[j], Constant) and further.path not in seen:
-            self._reach(i, path, reference, further, node._value, (*seen, further.path))
+        elif isinstance(node := self.nodes[j], Constant):
+            self._reach(i, path, reference, further, node._value, seen)
 
     def _unknown(self, i: int, path: Path, reference: Ref | LocalRef, what: str) -> None:
         target = reference.at(self.ids[i].group).path

@@ -244,7 +244,7 @@ class _Flags:
 
     def at(self, target: Ref) -> Any:
         """The value of a constant, through as many aliases and subsystems as there are; `NOWHERE` for none."""
-        if target.path in self._looking:
+        if target.path in self._looking or len(self._looking) > refs.DEEPEST:
             return refs.NOWHERE
         self._looking.add(target.path)
         try:

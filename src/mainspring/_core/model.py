@@ -974,9 +974,8 @@ def flag(target: Ref, groups: Mapping[str, Mapping[str, Node]]) -> tuple[Any, Re
 
     A component that stands there is given as it is; where there is nothing, `NOWHERE`. With it comes where it was found.
     """
-    seen: set[Path] = set()
-    while target.path not in seen:
-        seen.add(target.path)
+    seen: set[Path] = set()  # the places of the aliases on the way
+    while True:
         node = groups.get(str(target.path[0]), {}).get(str(target.path[1])) if len(target.path) > 1 else None
         if not isinstance(node, Constant):
             return (refs.NOWHERE if node is None else node), target
@@ -984,7 +983,10 @@ def flag(target: Ref, groups: Mapping[str, Mapping[str, Node]]) -> tuple[Any, Re
         for n, part in enumerate((*target.rest, None)):
             value = refs.unwrapped(value)
             if isinstance(value, Ref | LocalRef):
-                aim = value.at(str(target.path[0]))
+                aim, place = value.at(str(target.path[0])), target.path[: 2 + n]
+                if place in seen:
+                    return refs.NOWHERE, target
+                seen.add(place)
                 target = Ref((*aim.path, *target.rest[n:]))
                 break
             if part is None:
@@ -993,7 +995,6 @@ def flag(target: Ref, groups: Mapping[str, Mapping[str, Node]]) -> tuple[Any, Re
                 value = refs.reach(value, (part,))
             except refs.Unreachable:
                 return refs.NOWHERE, target
-    return refs.NOWHERE, target
 
 
 class Options(NamedTuple):

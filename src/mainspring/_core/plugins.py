@@ -453,8 +453,8 @@ class _Merging:
             read["handlers"] = made.handlers
         mine = {name: value for name, value in spec.slots().items() if is_given(name, value)}
         if not self.wins:
-            has_start = spec.scope is not None
-            own = {n: value for n, value in own.items() if n == "stop" and not has_start and n not in mine}
+            has_scope = spec.scope is not None
+            own = {n: value for n, value in own.items() if n == "stop" and not has_scope and n not in mine}
             merged = merged_slots(mine, {**read, **own})
         else:
             merged = merged_slots({**read, **own}, mine)

@@ -262,8 +262,8 @@ class Resolver:
             value = refs.reach(self.store.visible(node), aim.rest)
             return value.reveal() if type(value) is Secret else value
         except Unreachable as error:
-            if reference.optional and error.found is None:
-                return None  # through an alias of something that is off
+            if reference.optional and (error.found is None or isinstance(self.store.graph.nodes[node], Constant)):
+                return None  # through an alias of something that is off: that there is such a path was checked
             path = (*self.store.graph.ids[node], *aim.rest)
             error.reached = path[: 2 + len(error.reached)]
             raise BrokenReference(f"{_text.dotted(path)} leads nowhere: {error}") from None
