@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -729,7 +729,7 @@ def run(example: Example) -> Outcome:
 
 
 @contextmanager
-def _elsewhere() -> Iterator[None]:
+def _elsewhere() -> Generator[None, None, None]:
     """A directory in which there is nothing, nor above it."""
     before = Path.cwd()
     with TemporaryDirectory() as directory:
@@ -744,7 +744,7 @@ def _elsewhere() -> Iterator[None]:
 
 
 @contextmanager
-def _hidden(library: str, *users: str) -> Iterator[None]:
+def _hidden(library: str, *users: str) -> Generator[None, None, None]:
     """A library as if it were not installed, for modules of ours that are imported anew."""
     kept = {name: sys.modules.pop(name, None) for name in (library, *users)}
     sys.modules[library] = None  # type: ignore[assignment]

@@ -19,7 +19,8 @@ PACKAGE = Path(mainspring.__file__).parent
 
 # From the inside out: each may import what stands before it.
 LAYERS = (
-    "_text", "errors", "_core", "_engine", ("_report", "_describe", "_plugins", "_part"), "live", "system", ("_named", "_cache"), "",
+    "_text", "errors", "_core", "_engine", ("_report", "_describe", "_plugins", "_part"), "live", "system",
+    ("_named", "_cache"), "",
 )  # fmt: skip
 
 # Rooms and front doors use the public names only, and of other rooms just these.

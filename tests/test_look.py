@@ -163,7 +163,8 @@ def test_get_checks_the_type() -> None:
         assert live.get(Id("env", "http"), dict) is live["env.http"]
         with pytest.raises(WrongType) as caught:
             live.get("db.pool", list)
-        for part in ("db.pool", "dict", "list"):
+        parts = ("db.pool  (component, running)", "PostgreSQL connection pool.", "env.dsn", "web.off  (off: enabled is False)")
+        for part in (*parts, __file__):
             assert part in str(caught.value)
         assert isinstance(caught.value, TypeError)
 

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -1304,11 +1305,12 @@ def test_thirty_levels() -> None:
 
 
 class Target(NamedTuple):
-    """Something that can be referred to: where it is in a system, its whole id, and whether it is on."""
+    """Something that can be referred to: where it is in a system, its whole id, whether it is on, and what it is if a flag."""
 
     path: tuple[str, ...]
     id: str
     is_on: bool
+    flag: bool = True
 
 
 class Model:
@@ -1317,67 +1319,87 @@ class Model:
     def __init__(self, data: st.DataObject) -> None:
         self.draw = data.draw
         self.needs: dict[str, list[str]] = {}
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Callable[[], Any]] = {}
         self.up: list[str] = []
 
     def system(
-        self, at: str, given: list[Target], flags: dict[str, bool], depth: int, *, is_on: bool
+        self, at: str, given: list[Target], flags: dict[str, Target], depth: int, *, is_on: bool
     ) -> tuple[System, list[Target]]:
         """A system, and all that can be referred to in it.
 
         Parameters:
             at: begins every id in it.
             given: what is imported.
-            flags: what the flags are that are imported.
+            flags: the flags that are imported.
             depth: how many levels of subsystems it may have.
             is_on: whether it, and all that it is in, is switched on.
         """
         groups: dict[str, dict[str, Any]] = {"f": {}, "env": {}, "a": {}, "b": {}}
         targets: list[Target] = []
-        above = at.rstrip(".").rpartition(".")[0].rpartition(".")[0]
+        own: dict[str, Target] = {}
         for name, flag in flags.items():
-            groups["f"][name] = flag if not at else self.draw(st.sampled_from([True, False, required]))
-            needs = [f"{above}.f.{name}".lstrip(".")] if at else []
-            targets.append(self.know(("f", name), at, needs, flag, is_on=is_on))
-        for n, import_ in enumerate(given):
+            groups["f"][name] = self.draw(st.sampled_from([True, False, required]))
+            own[name] = self.alias(("f", name), at, flag, is_on=is_on)._replace(flag=flag.flag)
+        for n, one in enumerate(given):
             groups["env"][f"i{n}"] = required
-            value: Any = self.values[import_.id] if import_.is_on and is_on else None
-            targets.append(self.know(("env", f"i{n}"), at, [import_.id] * import_.is_on, value, is_on=is_on))
+            targets.append(self.alias(("env", f"i{n}"), at, one, is_on=is_on))
+        targets += own.values()
         for n in range(self.draw(st.integers(1, 3))):
             group, name = self.draw(st.sampled_from("ab")), f"x{n}"
-            id, switch = f"{at}{group}.{name}", self.draw(st.sampled_from([None, None, *flags]))
-            here = is_on and (switch is None or flags[switch])
-            enabled = True if switch is None else ref("f", switch)
+            id, switch = (
+                f"{at}{group}.{name}",
+                own[self.draw(st.sampled_from("pq"))] if self.draw(st.booleans()) else None,
+            )
+            here = is_on and (switch is None or switch.flag)
+            enabled = True if switch is None else ref(*switch.path)
+            switches = [] if switch is None else [switch.id]
             chosen = self.draw(st.lists(st.sampled_from(targets), max_size=3))
             marks = [self.mark(group, target) for target in chosen]
-            needs = [target.id for target in chosen if target.is_on] + ([] if switch is None else [f"{at}f.{switch}"])
+            needs = [target.id for target in chosen if target.is_on]
             if depth and self.draw(st.booleans()):
-                handed = dict(zip(flags, self.draw(st.permutations(list(flags))), strict=True))
-                inner = {name: flags[other] for name, other in handed.items()}
-                child, inside = self.system(f"{id}.", chosen, inner, depth - 1, is_on=here)
-                imports: dict[str, Any] = {f"f.{name}": ref("f", other) for name, other in handed.items()}
-                for name_inside, other in handed.items():
-                    if here:
-                        self.needs[f"{id}.f.{name_inside}"] = [f"{at}f.{other}"]
+                handed = dict(zip("pq", self.draw(st.permutations(list(own.values()))), strict=True))
+                child, inside = self.system(f"{id}.", chosen, handed, depth - 1, is_on=here)
+                imports: dict[str, Any] = {f"f.{name}": ref(*flag.path) for name, flag in handed.items()}
                 imports |= {f"env.i{i}": mark for i, mark in enumerate(marks)}
+                imports |= self.deep_imports(group, [one for one in inside if one.is_on], targets)
                 groups[group][name] = subsystem(child, imports, enabled=enabled)
-                needs = [target.id for target in inside if target.is_on] + (
-                    [] if switch is None else [f"{at}f.{switch}"]
-                )
-                value = frozenset([id])
+                parts = [target.id for target in inside if target.is_on]
+                made = self.know((group, name), at, parts + switches, partial(frozenset, [id]), is_on=here)
                 targets += [target._replace(path=(group, name, *target.path)) for target in inside]
             else:
                 groups[group][name] = Component(scope=self.scope, config={"name": id, "needs": marks}, enabled=enabled)
-                value = frozenset([id]).union(*(as_set(self.values[one.id]) for one in chosen if one.is_on and here))
-            targets.append(self.know((group, name), at, needs, value, is_on=here))
+                made = self.know((group, name), at, needs + switches, partial(self.joined, id, needs), is_on=here)
+            targets.append(made)
         return System(groups), targets
 
-    def know(self, path: tuple[str, ...], at: str, needs: list[str], value: Any, *, is_on: bool) -> Target:
+    def deep_imports(self, group: str, inside: list[Target], targets: list[Target]) -> dict[str, Any]:
+        """Other imports for subsystems of a subsystem."""
+        deeper = [one for one in inside if one.path[-2] == "env" and len(one.path) > 2]
+        imports = {}
+        for one in self.draw(st.lists(st.sampled_from(deeper), max_size=2, unique=True)) if deeper else ():
+            target = self.draw(st.sampled_from(targets))
+            self.alias(one.path, one.id.removesuffix(".".join(one.path)), target, is_on=True)
+            imports[".".join(one.path)] = self.mark(group, target)
+        return imports
+
+    def alias(self, path: tuple[str, ...], at: str, target: Target, *, is_on: bool) -> Target:
+        """Keep something that is something else."""
+        if not target.is_on:
+            return self.know(path, at, [], lambda: None, is_on=is_on)
+        return self.know(path, at, [target.id], lambda: self.values[target.id](), is_on=is_on)
+
+    def know(
+        self, path: tuple[str, ...], at: str, needs: list[str], value: Callable[[], Any], *, is_on: bool
+    ) -> Target:
         """Keep what something needs and is, if it is on."""
         id = f"{at}{'.'.join(path)}"
         if is_on:
             self.needs[id], self.values[id] = needs, value
         return Target(path, id, is_on)
+
+    def joined(self, id: str, needs: list[str]) -> frozenset[str]:
+        """What a component is."""
+        return frozenset([id]).union(*(as_set(self.values[one]()) for one in needs))
 
     def mark(self, group: str, target: Target) -> Any:
         """A reference from within a group to something in the same system."""
@@ -1400,18 +1422,28 @@ class Model:
         return found
 
 
+def any_system(data: st.DataObject) -> tuple[Model, System]:
+    """A system of up to three levels, within one that has flags for it."""
+    model = Model(data)
+    on = model.know(("f", "on"), "", [], lambda: True, is_on=True)
+    off = model.know(("f", "off"), "", [], lambda: False, is_on=True)._replace(flag=False)
+    system, inside = model.system("app.it.", [], {"p": on, "q": off}, depth=2, is_on=True)
+    model.know(("app", "it"), "", [one.id for one in inside if one.is_on], lambda: frozenset(["app.it"]), is_on=True)
+    imports = {"f.p": ref("f.on"), "f.q": ref("f.off")}
+    return model, System({"f": {"on": True, "off": False}, "app": {"it": subsystem(system, imports)}})
+
+
 def as_set(value: Any) -> frozenset[str]:
-    """The ids in the instance of something; of a subsystem its own, of what is off or a flag none."""
+    """The ids in the instance of something; of a subsystem its own, of a flag what it is, of what is off nothing."""
     if isinstance(value, Part):
         return frozenset([repr(value).split()[1]])
-    return value if isinstance(value, frozenset) else frozenset()
+    return value if isinstance(value, frozenset) else frozenset([] if value is None else [str(value)])
 
 
 @given_data(st.data())
 def test_any_system_of_subsystems_is_what_its_model_says(data: st.DataObject) -> None:
     """Whatever refers to and switches whatever at whatever depth: the values, the order, and what a stop takes along."""
-    model = Model(data)
-    system, _ = model.system("", [], {"p": True, "q": False}, depth=2, is_on=True)
+    model, system = any_system(data)
     graph = system.graph()
     order = ids(graph.ids)
     assert sorted(order) == sorted(model.needs)
@@ -1419,10 +1451,10 @@ def test_any_system_of_subsystems_is_what_its_model_says(data: st.DataObject) ->
         assert set(ids(graph.dependencies(id))) == set(model.needs[id]) <= set(order[:at])
     with system.started() as live:
         for id, value in model.values.items():
-            assert live[id] == value or (as_set(live[id]) == value and isinstance(live[id], Part))
+            assert as_set(live[id]) == as_set(value())
     one = data.draw(st.sampled_from(order))
     chosen = [id for id in order if id == one or id.startswith(f"{one}.")]
-    components = {id for id in order if id.split(".")[-2] in "ab"}
+    components = {id for id in order if id.split(".")[-2] not in ("f", "env")}
     stopped = set().union(*(model.that_need(id) for id in chosen)) & components
     assert {str(step.id) for step in system.plan("stop", one)} == stopped
 
@@ -1430,13 +1462,12 @@ def test_any_system_of_subsystems_is_what_its_model_says(data: st.DataObject) ->
 @given_data(st.data())
 def test_any_part_of_such_a_system_is_as_in_the_whole(data: st.DataObject) -> None:
     """`select` keeps what a part needs, on both sides of every border."""
-    model = Model(data)
-    system, _ = model.system("", [], {"p": True, "q": False}, depth=2, is_on=True)
+    model, system = any_system(data)
     one = data.draw(st.sampled_from(ids(system.graph().ids)))
     with system.select(one).started() as live:
         for id, value in model.values.items():
             if id == one or id.startswith(f"{one}."):
-                assert as_set(live[id]) == as_set(value)
+                assert as_set(live[id]) == as_set(value())
 
 
 APP = """\

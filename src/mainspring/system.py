@@ -653,7 +653,7 @@ class Started:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> bool | None:
         is_ours = False
         try:
             is_ours = self._body.leave(error)

@@ -102,12 +102,10 @@ def _needs_of(graph: Graph, i: int, where: Path, seen: set[int]) -> Iterator[str
     seen.add(i)
     for j in graph.needed_by[i]:
         id = graph.ids[j]
-        if id in graph.subsystems:
-            continue  # needs all that is inside, and nothing in particular
-        for path, reference in (
-            *((("enabled",), switch) for switch in switches(graph.nodes[j], id.group)),
-            *references(graph.nodes[j]),
-        ):
+        switching = [(("enabled",), switch) for switch in switches(graph.nodes[j], id.group)]
+        # A subsystem needs all that is inside, and nothing in particular.
+        others = () if id in graph.subsystems else references(graph.nodes[j])
+        for path, reference in (*switching, *others):
             aim = graph.aim(reference, id.group)
             if aim is None or i not in aim.nodes or not _overlap(aim.rest, where):
                 continue

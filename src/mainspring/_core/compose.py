@@ -101,7 +101,7 @@ def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
     if type(changes) is dict and len(changes) == 1:
         # One component in the place of another is by far the commonest change, and often one in a large system.
         ((key, value),) = changes.items()
-        group, dot, name = key.partition(".") if type(key) is str and type(value) is Component else ("", "", "")
+        group, _, name = key.partition(".") if type(key) is str and type(value) is Component else ("", "", "")
         members = definition.groups.get(group)
         if members is not None and name in members and '"' not in key and "." not in name:
             return definition.with_groups({**definition.groups, group: {**members, name: value}})

@@ -565,7 +565,8 @@ class _Builder:
             if isinstance(value, Ref | LocalRef):
                 aim, place = value.at(str(target.path[0])), target.path[: 2 + n]
                 if place not in seen[1:]:  # else it is a circle, which is told elsewhere
-                    further = Ref((*aim.path, *target.rest[n:]), aim.optional)
+                    # A group leaves out what is off, and so does a reference that is optional.
+                    further = Ref((*aim.path, *target.rest[n:]), aim.optional or len(aim.path) == 1)
                     self._reach_on(i, path, reference, further, (*seen, place))
                 return
             if isinstance(value, Tagged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -276,7 +277,11 @@ class _Flags:
             try:
                 self._children[id] = override(node._definition, imports), []
             except DefinitionError as error:
-                told = [p._replace(what=p.what.replace("The override ", "The import ", 1)) for p in error.problems]
+                # In its words a reference is to be as it was written, without what marks it here.
+                texts = [
+                    re.sub("\0[0-9]+\\.", "", p.what).replace("The override ", "The import ", 1) for p in error.problems
+                ]
+                told = [p._replace(what=text) for p, text in zip(error.problems, texts, strict=True)]
                 problems = [p._replace(id=id, path=("config",), site=p.site or node.site) for p in told]
                 self._children[id] = node._definition, problems
         return self._children[id]

@@ -466,8 +466,7 @@ class Wrapping:
         return Spec(slots)
 
     def _by_signal(self, table: Mapping[str, Any], wrapped: Callable[[Any], Any]) -> dict[str, Any]:
-        # What is for any signal is asked again at each call.
-        return {s: wrapped(given) if s == "*" or self.applies(s) else given for s, given in table.items()}
+        return {signal: wrapped(given) if self.applies(signal) else given for signal, given in table.items()}
 
     def _start(self, spec: Spec) -> Handler:
         shape = shape_of(spec)
