@@ -49,12 +49,11 @@ class Base:
             if name not in known:
                 own = name in ("start", "stop", "scope")
                 what = f"A base has the slot {name!r}, {'which each component has of its own' if own else 'which there is not'}."
-                hint = (
-                    f'Give the base a handler before or after it, {{"pre": {{"{name}": ...}}}}, or put a function around it, '
-                    f'with system.wrap(wrapper, signals=["{name}"]).'
-                    if own
-                    else _text.hint_near(str(name), known, what="slot of a base")
-                )
+                hint = _text.hint_near(str(name), known, what="slot of a base")
+                if own:
+                    signal = "start" if name == "scope" else name
+                    hint = f'Give the base a handler before or after it, {{"pre": {{"{signal}": ...}}}}, or put a function '
+                    hint += f'around it, with system.wrap(wrapper, signals=["{signal}"]).'
                 raise BadComponent([Problem(BadComponent, what, hint=hint)])
         config = given.pop("config", None) or {}
         if not isinstance(config, Mapping):

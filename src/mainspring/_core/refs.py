@@ -313,6 +313,10 @@ def freeze(value: Any, refuse: Callable[[Any], tuple[str, str] | None], path: Pa
     if kind is tuple:
         return tuple(freeze(v, refuse, (*path, i)) for i, v in enumerate(value))
     if kind is set or kind is frozenset:
+        if any(isinstance(v, Tagged) and not v.one for v in value):
+            raise Unfit(
+                path, "a tagged(...) in a set, and the mapping that it stands for cannot be in one", "Use a list."
+            )
         return kind(freeze(v, refuse, (*path, "*")) for v in value)
     if kind is Build:
         args = tuple(freeze(v, refuse, (*path, i)) for i, v in enumerate(value.args))
