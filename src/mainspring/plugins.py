@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import typing
 from collections import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -310,7 +311,7 @@ def _of_annotations(ctx: Context, known: WeakKeyDictionary[Any, dict[str, Any]])
 
 def _target(definition: Component[Any]) -> Any:
     target = definition.scope or definition.start
-    return inspect.unwrap(target) if callable(target) else None
+    return target if callable(target) else None
 
 
 def _parameters(definition: Component[Any]) -> list[str] | None:
@@ -334,7 +335,9 @@ def _adapters(target: Any) -> dict[str, Any]:
     function = target.__init__ if isinstance(target, type) else getattr(target, "func", target)  # type: ignore[misc]
     if not hasattr(function, "__globals__"):
         function = getattr(type(function), "__call__", function)  # noqa: B004 - the class's own, for its module
-    names = getattr(function, "__globals__", {})
+    # What only stands in for a function, as that of a background component does, has at least its module.
+    module = sys.modules.get(getattr(target, "__module__", None) or "")
+    names = {**getattr(function, "__globals__", {}), **(vars(module) if module is not None else {})}
     for parameter in parameters:
         if parameter.annotation is parameter.empty or parameter.default is Context.here:
             continue

@@ -81,7 +81,7 @@ class System(Unfinished):
         workers: how many threads there are for sync handlers; with 0 they are called one after the other in the thread that asks.
         name: what the system is called.
         base: what is merged under every component: slots by name, `config` among them. See `with_base`.
-        plugins: are applied in the order given. See `with_plugins`.
+        plugins: one or several, applied in the order given. See `with_plugins`.
 
     Raises:
         DefinitionError: something in the groups cannot stand there. References are looked at later, by `check` and `start`.
@@ -113,16 +113,17 @@ class System(Unfinished):
         workers: int = 0,
         name: str | None = None,
         base: BaseSlots | Mapping[str, Any] | None = None,
-        plugins: Iterable[Plugin | Callable[[System], System] | str] = (),
+        plugins: Plugin | str | Iterable[Plugin | Callable[[System], System] | str] = (),
     ) -> None:
         table = signals_of(signals)
         options = Options.checked(name, deadlines, limits, workers)
         self._definition = Definition(groups_of(groups), table, options)
         if base is not None:
             self._definition = self.with_base(base)._definition
-        plugins = tuple(plugins)
-        if plugins:
-            self._definition = self.with_plugins(*plugins)._definition
+        if plugins != ():
+            from ._plugins import with_plugins
+
+            self._definition = with_plugins(self, plugins)._definition
 
     @classmethod
     def _of(cls, definition: Definition) -> System:
