@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GROUP: Final = "mainspring.plugins"
 
 
-def with_plugins(system: System, plugins: Iterable[Plugin | Callable[[System], System] | str]) -> System:
+def with_plugins(system: System, plugins: Plugin | str | Iterable[Plugin | Callable[[System], System] | str]) -> System:
     """A system with plugins worked in, one after the other.
 
     Raises:
