@@ -376,7 +376,12 @@ def test_description_as_text() -> None:
     """A description reads as text: what each part is, needs, and how it is doing."""
     with some_system().started() as live:
         text = str(live.describe())
-    parts = ("db.pool  (component, running)", "PostgreSQL connection pool.", "env.dsn", "web.off  (off: enabled is False)")
+    parts = (
+        "db.pool  (component, running)",
+        "PostgreSQL connection pool.",
+        "env.dsn",
+        "web.off  (off: enabled is False)",
+    )
     for part in (*parts, __file__):
         assert part in text
     assert "second line" not in text
