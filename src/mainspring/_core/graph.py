@@ -113,12 +113,11 @@ class Graph:
             return self.members(str(path[0])) if len(path) == 1 and path[0] in self.groups else None
         path = self.canonical(path)
         if len(path) == 1 and path[0] in self.groups:
-            inside = parts_of(path[0])
-            return self._below(inside, self.members(str(path[0])))
+            return self._below(parts_of(str(path[0])), self.members(str(path[0])))
         if len(path) != 2 or path not in self.subsystems:
             return None
-        inside = (*parts_of(path[0]), str(path[1]))
-        return self._below(inside, [self.index[path]])
+        id = Id(str(path[0]), str(path[1]))
+        return self._below((*parts_of(id.group), id.name), [self.index[id]])
 
     def _below(self, path: tuple[str, ...], more: list[int]) -> list[int]:
         within = [i for i, id in enumerate(self.ids) if parts_of(id.group)[: len(path)] == path]
@@ -151,7 +150,7 @@ class Graph:
 
     def off_that(self, id: Id) -> set[Id]:
         """What a node refers to, and is switched off."""
-        found = set()
+        found: set[Id] = set()
         for _, reference in references(self.groups[id.group][id.name]):
             if isinstance(reference, Tagged):
                 scope = scope_of(id.group) if reference.scope is None else reference.scope
@@ -167,9 +166,9 @@ class Graph:
             target = reference.at(id.group)
             if len(target.path) == 1:
                 group = str(target.path[0])
-                found |= {off for name in self.groups.get(group, ()) if (off := Id(group, name)) in self.off}
-            elif target.id in self.off:
-                found.add(Id(str(target.path[0]), str(target.path[1])))
+                found |= {Id(group, name) for name in self.groups.get(group, {}) if Id(group, name) in self.off}
+            elif (off := Id(str(target.path[0]), str(target.path[1]))) in self.off:
+                found.add(off)
         return found
 
     def groups_that(self, id: Id) -> set[str]:
@@ -242,7 +241,7 @@ class Graph:
         text = _text.dotted(parts)
         groups = self.groups
         parts = self.canonical(parts)
-        known = Id(str(parts[0]), str(parts[1])) if len(parts) > 1 else None
+        known = Id(str(parts[0]), str(parts[1]) if len(parts) > 1 else "")
         if known in self.off:
             what = f"{text} is" if len(parts) == 2 else f"There is no {text} now: {known} is"
             return UnknownComponent(f"{what} switched off: {self.off[known]}.")
@@ -608,13 +607,15 @@ class _Builder:
         # On the way there is an alias; where it leads to a constant, it is known what is there.
         j = self.index.get(further.id) if len(further.path) > 1 else None  # type: ignore[call-overload]
         if j is None:
-            off = Id(str(further.path[0]), str(further.path[1])) if len(further.path) > 1 else None
+            if len(further.path) < 2:
+                return
+            off = Id(str(further.path[0]), str(further.path[1]))
             if off in self.off and further.optional and not reference.optional:
                 text = _text.dotted(seen[0])
                 what = f"refers to {text}, through an alias of {off}, which is switched off: {self.off[off]}."
                 hint = "Switch it on, or make this reference optional=True, too, to get None."
                 self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off)})
-            elif off is not None and off not in self.off and off.group in self.groups:
+            elif off not in self.off and off.group in self.groups:
                 text, group = _text.dotted(seen[0]), _text.quote(off.group)
                 what = f"refers to {text}, through an alias of the group {group}, which has no {_text.quote(off.name)}."
                 hint = _near_id(further.path, self.groups)

@@ -378,7 +378,7 @@ class Spec:
         self.resolve = slots.get("resolve")
         self.doc = slots.get("doc")
         tags = slots.get("tags") or ()
-        self.tags = frozenset(() if isinstance(tags, str) or not isinstance(tags, Iterable) else tags)
+        self.tags: frozenset[str] = frozenset(() if isinstance(tags, str) or not isinstance(tags, Iterable) else tags)
         self.enabled = slots.get("enabled", True)
         self.deadlines = copied_deadlines(slots.get("deadlines"))
         self.retry: Retry | None = _retry_of(slots.get("retry"))
@@ -980,14 +980,15 @@ def flag(target: Ref, groups: Mapping[str, Mapping[str, Node]]) -> tuple[Any, Re
         if not isinstance(node, Constant):
             return (refs.NOWHERE if node is None else node), target
         value = node._value
-        for n, part in enumerate((*target.rest, None)):
+        rest = target.rest
+        for n, part in enumerate((*rest, None)):
             value = refs.unwrapped(value)
             if isinstance(value, Ref | LocalRef):
-                aim, place = value.at(str(target.path[0])), target.path[: 2 + n]
+                aim, place = value.at(str(target.id[0])), (*target.id, *rest[:n])
                 if place in seen:
                     return refs.NOWHERE, target
                 seen.add(place)
-                target = Ref((*aim.path, *target.rest[n:]))
+                target = Ref((*aim.path, *rest[n:]))
                 break
             if part is None:
                 return value, target

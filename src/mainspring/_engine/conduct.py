@@ -186,7 +186,7 @@ class Places:
         names = [group]
         while scope := scope_of(group):
             names.append(dotted(scope))
-            group = Within(scope[:-1]) if len(scope) > 2 else scope[0]
+            group = Within(scope[:-1])
         return tuple(self._lane_of_group[name] for name in names if name in self._lane_of_group)
 
     def _lanes_of(self, spec: Spec, signal: str) -> tuple[int, ...]:
