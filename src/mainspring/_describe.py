@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
 
 from . import _text
 from ._core import refs
@@ -16,15 +16,18 @@ from ._core.refs import LocalRef, Path, Ref, Reference, Tagged
 from ._engine.handlers import Resolver, Store
 from .errors import Site
 
+Kind = Literal["component", "subsystem", "constant", "alias", "off"]
+_CONFIGS: Final = {"constant": "value", "alias": "of", "subsystem": "imports"}
+
 
 class Entry(NamedTuple):
     """What there is to know of one component or constant, with secrets masked.
 
     Parameters:
         id: its id.
-        kind: "component", "constant", "alias" (a constant that is a reference) or "off".
+        kind: "component", "subsystem", "constant", "alias" (a constant that is a reference) or "off".
         doc: a component's description.
-        config: a component's config, references and all; for a constant its value.
+        config: a component's config, references and all; for a subsystem its imports, for a constant its value.
         needs: what it needs directly.
         needed_by: what needs it directly.
         tags: its tags.
@@ -41,7 +44,7 @@ class Entry(NamedTuple):
     """
 
     id: Id
-    kind: Literal["component", "constant", "alias", "off"]
+    kind: Kind
     doc: str | None
     config: Any
     needs: tuple[Id, ...]
@@ -59,11 +62,12 @@ class Entry(NamedTuple):
     meta: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
-        more = f", {self.state}" if self.state and self.kind == "component" else f": {self.off}" if self.off else ""
+        is_made = self.kind in ("component", "subsystem")
+        more = f", {self.state}" if self.state and is_made else f": {self.off}" if self.off else ""
         head = f"{self.id}  ({self.kind}{more})"
         rows = [
             ["doc", (self.doc or "").split("\n")[0]],
-            [{"constant": "value", "alias": "of"}.get(self.kind, "config"), _shown_config(self.config)],
+            [_CONFIGS.get(self.kind, "config"), _shown_config(self.config)],
             ["resolved", _shown_config(self.resolved) if self.resolved is not None and self.needs else ""],
             ["instance", _short(self.instance) if self.kind == "component" and self.instance is not None else ""],
             ["needs", ", ".join(map(str, self.needs))],
@@ -101,6 +105,15 @@ def _short(value: Any, most: int = 100) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+class _Told(Entry):
+    """An entry that keeps the secrets of the whole system out of its text, also where an instance would show them."""
+
+    secrets: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return _scrubbed(super().__str__(), self.secrets)
+
+
 class Description(Mapping[Id, Entry]):
     """What a system is made of, by id, with secrets masked.
 
@@ -114,11 +127,12 @@ class Description(Mapping[Id, Entry]):
           value  80
     """
 
-    __slots__ = ("_definition", "_graph", "_store")
+    __slots__ = ("_definition", "_graph", "_hidden", "_store")
 
     def __init__(self, definition: Definition, store: Store | None) -> None:
         self._definition, self._store = expanded(definition), store
         self._graph = graph_of(definition)
+        self._hidden: tuple[str, ...] | None = None
 
     def __iter__(self) -> Iterator[Id]:
         return (Id(group, name) for group, nodes in self._definition.groups.items() for name in nodes)
@@ -127,6 +141,11 @@ class Description(Mapping[Id, Entry]):
         return sum(map(len, self._definition.groups.values()))
 
     def __getitem__(self, id: str | Id) -> Entry:
+        told = _Told(*self._found(id))
+        told.secrets = self._secrets()
+        return told
+
+    def _found(self, id: str | Id) -> Entry:
         path = self._graph.canonical(parse_path((id,), "An id"))
         groups = self._definition.groups
         if len(path) != 2 or path[0] not in groups or path[1] not in groups[str(path[0])]:
@@ -139,9 +158,11 @@ class Description(Mapping[Id, Entry]):
         ids = self._graph.ids
         needs = tuple(ids[i] for i in self._graph.needs[at])
         needed_by = tuple(ids[i] for i in self._graph.needed_by[at])
-        kind: Literal["component", "constant", "alias"] = "component" if isinstance(node, Component) else "constant"
+        kind: Kind = "component" if isinstance(node, Component) else "constant"
         if isinstance(node, Constant) and isinstance(node._value, Ref | LocalRef | Tagged):
             kind = "alias"
+        elif known in self._graph.subsystems:
+            kind = "subsystem"
         entry = self._entry(known, node, kind, needs, needed_by)
         return entry if self._store is None else self._with_live(entry, at, node, self._store)
 
@@ -149,7 +170,7 @@ class Description(Mapping[Id, Entry]):
         self,
         id: Id,
         node: Node,
-        kind: Literal["component", "constant", "alias", "off"],
+        kind: Kind,
         needs: tuple[Id, ...],
         needed_by: tuple[Id, ...],
     ) -> Entry:
@@ -159,7 +180,8 @@ class Description(Mapping[Id, Entry]):
         spec = node._spec
         own = "scope" if spec.scope is not None else "start"
         names = [own, *(name for name, _ in spec.all_handlers())]
-        config = refs.masked(node._config, _as_written)
+        imports = getattr(spec.start, "imports", None) if kind == "subsystem" else None
+        config = refs.masked(node._config if imports is None else imports, _as_written)
         return Entry(
             id, kind, node.doc, config, needs, needed_by, spec.tags, tuple(names), node.site, spec.on_crash or "stop"
         )
@@ -171,6 +193,8 @@ class Description(Mapping[Id, Entry]):
         if value is ABSENT:
             return entry._replace(state=state)
         data = node._value if isinstance(node, Constant) else node._config
+        if entry.kind == "subsystem":
+            data = entry.config
         lookup = _MaskedResolver(store, entry.id.group)
         resolved = refs.masked(data, lookup)
         instance = lookup.shown(at, ())
@@ -188,7 +212,12 @@ class Description(Mapping[Id, Entry]):
     def __str__(self) -> str:
         return _scrubbed("\n\n".join(str(self[id]) for id in self), self._secrets())
 
-    def _secrets(self) -> list[str]:
+    def _secrets(self) -> tuple[str, ...]:
+        if self._hidden is None:
+            self._hidden = self._found_secrets()
+        return self._hidden
+
+    def _found_secrets(self) -> tuple[str, ...]:
         # What an instance shows of itself is its own; but the values that are known to be secret are not shown there either.
         found: set[str] = set()
         for nodes in self._definition.groups.values():
@@ -197,7 +226,7 @@ class Description(Mapping[Id, Entry]):
                 for _, leaf in refs.leaves(data):
                     if isinstance(leaf, refs.Secret):
                         found.update(str(value) for _, value in refs.walk(leaf) if isinstance(value, str | int | bytes))
-        return sorted((text for text in found if len(text) > 3), key=len, reverse=True)
+        return tuple(sorted((text for text in found if len(text) > 3), key=len, reverse=True))
 
 
 def _as_written(reference: Reference) -> Any:
@@ -257,13 +286,13 @@ def shown_config(store: Store, node: int) -> dict[str, Any]:
     return shown
 
 
-def _scrubbed(text: str, secrets: list[str]) -> str:
+def _scrubbed(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
 
 
-def _plain(value: Any, secrets: list[str]) -> Any:
+def _plain(value: Any, secrets: Sequence[str]) -> Any:
     if value is None or (isinstance(value, bool | int | float) and str(value) not in secrets):
         return value
     if isinstance(value, str):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _text
 from ._core.callables import Id
 from ._core.graph import graph_of, selected
-from ._core.model import Definition, State, parse_path
+from ._core.model import ById, Definition, State, parse_path
 from ._core.refs import Within, parts_of
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Part:
             deeper = parts_of(id.group)[len(self._path) :]
             if deeper:
                 found[Id(deeper[0] if len(deeper) == 1 else Within(deeper), id.name)] = value
-        return found
+        return ById(found)
 
     def __repr__(self) -> str:
         return f"<Part {_text.dotted(self._path)} of {self._live!r}>"

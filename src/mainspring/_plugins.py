@@ -46,6 +46,7 @@ def _updated(kind: type[System], name: str, function: Callable[[System], System]
     if not isinstance(made, kind):
         hint = "It gets a System, and has to return one."
         if isinstance(made, Plugin):
+            name = name_of(function)
             hint = f"{name} makes a plugin when it is called: write {name}()."
         raise bad_update(name, f"returned {made!r}, which is no System.", hint)
     return made._definition

@@ -91,7 +91,7 @@ class Report(Mapping[Id, Outcome]):
         if not began and skipped is None:
             skipped = (
                 "the request was given up before"
-                if machine.interrupted
+                if machine.interrupted or (machine.failures and state is State.DEFINED)
                 else f"it is {state}"
                 if state is not State.RUNNING
                 else "it was running already"

@@ -169,11 +169,17 @@ def mermaid(
     """A Mermaid flow chart.
 
     Parameters:
-        groups: group name to `(node, label, shape)`; shape is "component", "constant", "alias" or "off".
+        groups: group name to `(node, label, shape)`; shape is "component", "subsystem", "constant", "alias" or "off".
         edges: `(from, to, style)`; style is "" or "optional".
         keys: node to an identifier that Mermaid accepts.
     """
-    shapes = {"component": '["{}"]', "constant": '(["{}"])', "alias": '(["{}"])', "off": '["{} (off)"]:::off'}
+    shapes = {
+        "component": '["{}"]',
+        "constant": '(["{}"])',
+        "alias": '(["{}"])',
+        "subsystem": '[["{}"]]',
+        "off": '["{} (off)"]:::off',
+    }
     lines = ["flowchart TD"]
     for number, (group, nodes) in enumerate(groups.items()):
         lines.append(f'  subgraph g{number}["{_mermaid(group)}"]')
@@ -205,6 +211,7 @@ def dot(
         "component": "shape=box",
         "constant": "shape=box, style=rounded, fontcolor=gray40",
         "alias": "shape=ellipse",
+        "subsystem": "shape=box, peripheries=2",
         "off": "shape=box, style=dashed, fontcolor=gray60",
     }
     lines = ["digraph system {", '  graph [rankdir="TB", fontname="sans-serif"]', '  node [fontname="sans-serif"]']

@@ -21,6 +21,7 @@ from ._core.model import (
     START,
     STATES,
     STOP,
+    ById,
     Component,
     Constant,
     Definition,
@@ -850,7 +851,7 @@ _INSIDE: Final = (
 
 
 def _said(report: Report) -> Mapping[Id, Any]:
-    return {id: outcome.result for id, outcome in report.items() if outcome.called}
+    return ById({id: outcome.result for id, outcome in report.items() if outcome.called})
 
 
 def _note(error: BaseException, note: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import typing
 from collections import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from types import GenericAlias, UnionType
 from typing import Any, Final, NamedTuple, get_origin
 from weakref import WeakKeyDictionary
@@ -63,6 +64,7 @@ class SchemaError(MainspringError, ValueError):
         return "\n".join([f"{self.id} does not fit its schema.", *(f"   {problem}" for problem in self.problems)])
 
 
+@cache  # so that systems made one like another are equal
 def schemas(annotations: bool = False) -> Plugin:
     """A plugin that checks what components are started with, and what came of it, before anything else sees it.
 
@@ -163,7 +165,12 @@ def _of_config(schema: Any, ctx: Context) -> Iterator[_Complaint]:
     elif isinstance(schema, type) and _has_fields(schema):
         yield from _of_fields(schema, config, where)
         return
-    yield from _complaints(schema, config, where)
+    if not isinstance(schema, Mapping):
+        # A check of the whole is for what the start will get; but the defaults of its parameters are the component's own.
+        config = {**_defaults(ctx.definition), **config}
+    for complaint in _complaints(schema, config, where):
+        if not complaint.at or complaint.at[0] in ctx.config or complaint.at[0] not in config:
+            yield complaint
 
 
 def _complaints(schema: Any, value: Any, where: str) -> Iterator[_Complaint]:
@@ -312,6 +319,14 @@ def _of_annotations(ctx: Context, known: WeakKeyDictionary[Any, dict[str, Any]])
 def _target(definition: Component[Any]) -> Any:
     target = definition.scope or definition.start
     return target if callable(target) else None
+
+
+def _defaults(definition: Component[Any]) -> dict[str, Any]:
+    try:
+        found = inspect.signature(_target(definition) or dict).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in found if p.default is not p.empty and p.default is not Context.here}
 
 
 def _parameters(definition: Component[Any]) -> list[str] | None:

@@ -405,6 +405,11 @@ class System(Unfinished):
             <System: a.x, a.y>
         """
         other = _system_of(other) if isinstance(other, str) else other
+        if not isinstance(other, System):
+            what = f"A system is merged with a System, not with {refs.article(other)}."
+            raise BadOverride(
+                [Problem(BadOverride, what, hint="Write merge(System({...})), or give the name of a system.")]
+            )
         from ._core import compose
 
         return System._of(compose.merge(self._definition, other._definition, winner))

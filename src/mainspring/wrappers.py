@@ -148,3 +148,7 @@ def _retried(retry: Retry) -> Wrapper:
 
     retried.__qualname__ = retried.__name__
     return retried
+
+
+for _maker in (logged, retried):
+    setattr(_maker, "makes_wrapper", True)  # noqa: B010 - so that the mistake of not calling it is told

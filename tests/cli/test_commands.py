@@ -158,7 +158,7 @@ def test_describe_masks_secrets(tmp_path: Path) -> None:
     assert (done.status, done.err) == (0, "")
     assert "env.dsn  (constant)" in done.out
     assert "db.pool  (component)\n  doc         Connections." in done.out
-    assert "admin.server  (off)" in done.out
+    assert "admin.server  (off: env.debug is False)" in done.out
     assert "hunter2" not in done.out
 
 
@@ -241,7 +241,7 @@ def test_a_definition_with_problems_is_an_error_of_every_command(tmp_path: Path,
         ("env.dsn=sqlite://", "env.dsn", "value Secret('***')"),
         ("db.pool.config.size=7", "db.pool", "config dsn=ref('env.dsn'), size=7"),
         ("db.pool.config.dsn=sqlite://", "db.pool", "config dsn='sqlite://', size=5"),
-        ("web.server.enabled=false", "web.server", "web.server (off)"),
+        ("web.server.enabled=false", "web.server", "web.server (off: enabled is False)"),
     ],
 )
 def test_set_exchanges_a_value_for_one_of_its_kind(tmp_path: Path, setting: str, id: str, shown: str) -> None:

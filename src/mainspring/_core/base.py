@@ -24,6 +24,7 @@ from .refs import Required, Unfit
 
 # A merged slot is one of these: all others are taken as a whole.
 _BY_SIGNAL: Final = ("pre", "post")
+_KEPT: Final = 1024
 
 
 class Base:
@@ -96,6 +97,8 @@ class Base:
         spec = component._spec
         merged = self._made.get(spec)
         if merged is None:
+            if len(self._made) >= _KEPT:
+                self._made.clear()  # of components that came and went, as in many overrides of one system
             merged = self._made[spec] = self._merged(spec) if self._slots else spec
         config = component._config
         more = {}

@@ -26,6 +26,13 @@ def check(definition: Definition) -> list[Problem]:
     return list(problems)
 
 
+def _at_subsystem(problem: Problem, graph: Graph) -> Problem:
+    """A problem, with the place of the subsystem where what is wrong has none of its own, as an import has."""
+    scope = () if problem.id is None or problem.site is not None else scope_of(problem.id.group)
+    at = graph.find(scope) if scope else None
+    return problem if at is None else problem._replace(site=site_of(graph.nodes[at]))
+
+
 def _from_base(problem: Problem, written: Definition) -> Problem:
     """A problem, with a word where what is wrong was not written in the component, but in the base."""
     id, base = problem.id, written.base
@@ -66,6 +73,8 @@ def _found(definition: Definition) -> list[Problem]:
         from .cached import cached_problems
 
         problems += cached_problems(graph)
+    if definition.subsystems:
+        problems = [_at_subsystem(problem, graph) for problem in problems]
     if len(problems) > 1:
         place = {Id(g, n): k for k, (g, n) in enumerate((g, n) for g, m in definition.groups.items() for n in m)}
         problems.sort(key=lambda problem: place.get(problem.id, -1) if problem.id is not None else -1)

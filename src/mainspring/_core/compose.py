@@ -345,7 +345,20 @@ class _Work:
     def node(self, node: Node, id: Id, path: Path) -> _Spot:
         old = node._value if isinstance(node, Constant) else node
         opens = isinstance(node, Component) or _is_open(_revealed(node._value))
-        return _Spot(old, path, lambda value: node_of(value, id), reaches_in=opens)
+
+        def put(value: Any) -> Node:
+            if (
+                isinstance(node, Subsystem)
+                and isinstance(value, Mapping)
+                and value
+                and value.keys() <= node._definition.groups.keys()
+            ):
+                first = next(iter(value))
+                hint = f"To reach in, write the path, {_text.dotted((*path, first))}...; to put a dict there, opaque({{...}})."
+                raise _Bad("exchanges a whole subsystem for a dict of its groups.", hint)
+            return node_of(value, id)
+
+        return _Spot(old, path, put, reaches_in=opens)
 
     def constant(self, node: Constant, path: Path, at: int) -> _Spot:
         old, keys = self.inside(node._value, path, at)
@@ -373,7 +386,7 @@ class _Work:
 
     def nowhere(self, path: Path, i: int, data: Any, is_secret: bool) -> _Bad:
         is_mark = isinstance(data, refs.Mark | refs.Required) and not is_secret
-        there = repr(data) if is_mark else refs.article(data)
+        there = "a secret" if is_secret else repr(data) if is_mark else refs.article(data)
         what = f"leads nowhere: at {_text.dotted(path[:i])} there is {there}, which has no {_text.quote(path[i])}."
         if self.adding and isinstance(data, list | tuple):
             place = _text.dotted(path[:i])
@@ -381,6 +394,10 @@ class _Work:
             return _Bad(what, hint)
         if not _is_open(data):
             return _Bad(what, f"Override {_text.dotted(path[:i])} as a whole.")
+        if is_secret:
+            # Of what is in it, only that is shown which somebody nearly knew.
+            near = _text.near(str(path[i]), [str(part) for part, _ in refs.children(data)])
+            return _Bad(what, path=path, names=near) if near else _Bad(what, "What is in a secret is not shown.")
         return _Bad(what, path=path, names=[str(part) for part, _ in refs.children(data)])
 
     # --- the slots of a component ---
@@ -536,11 +553,15 @@ class _Work:
         try:
             return adjust.function(refs.copied(old))
         except Exception as error:
-            self.causes.append(error)
-            # What the function says of a secret is not to be read here.
-            text = "" if self.is_secret(spot, path) else f": {error}"
+            # What the function says of a secret is not to be read here, nor anywhere that a traceback leads to.
+            is_secret = self.is_secret(spot, path)
+            text = "" if is_secret else f": {error}"
+            if not is_secret:
+                self.causes.append(error)
             what = f"is {adjust!r}, and that raised {type(error).__name__}{text}"
             bad = _Bad(what if what.endswith(".") else f"{what}.", "It gets the old value, and returns the new one.")
+            if is_secret:
+                raise bad from None
             bad.__cause__ = error
             raise bad from error
 
@@ -866,10 +887,16 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
         base = right.base.over(left.base)
         base = left.base.over(base) if winner == "left" else base
     options = _merged_options(left.options, right.options, winner, problems)
+    plugins = {done.plugin.name: done.plugin for done in left.applied}
+    for done in right.applied:
+        if winner is None and plugins.get(done.plugin.name, done.plugin) != done.plugin:
+            what = f"Both systems have a plugin {done.plugin.name!r} applied, and they are not the same."
+            problems.append(Problem(MergeConflict, what, hint=_WINNER))
     if problems:
         raise DefinitionError.of(problems)
     wraps = (*left.wraps, *(wrap for wrap in right.wraps if wrap not in left.wraps))
-    applied = (*left.applied, *(plugin for plugin in right.applied if plugin not in left.applied))
+    known = {done.plugin.name: done.plugin for done in left.applied}
+    applied = (*left.applied, *(done for done in right.applied if done.plugin.name not in known))
     return Definition(groups, signals, options, base=base, wraps=wraps, applied=applied)
 
 

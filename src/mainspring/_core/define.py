@@ -45,6 +45,7 @@ from .model import (
     add_named,
     check_slots,
     frozen_config,
+    imports_in,
     named,
     parse_path,
     site_of,
@@ -222,8 +223,13 @@ def subsystem(
     if not isinstance(imports, Mapping) or not all(isinstance(path, str | tuple) and path for path in imports):
         what = f"The imports of a subsystem are {imports!r}, not a mapping of paths in it to what stands there."
         raise BadArguments([Problem(BadArguments, what, site=site, hint='Write {"env.dsn": ref("env.dsn")}.')])
-    given = {_text.dotted(path) if isinstance(path, tuple) else path: value for path, value in imports.items()}
     try:
+        given: dict[str, Any] = {}
+        for key, value in imports.items():
+            path = parse_path((key,), "An import")
+            # A mapping under the name of a group says several places, each of which can be imported or not.
+            flat = imports_in(definition, path, value) if len(path) == 1 else [(path, value)]
+            given |= {_text.dotted(place): one for place, one in flat}
         made = Subsystem.of(definition, given, dict(slots), site)
         if made._config:
             from .compose import override
@@ -419,7 +425,7 @@ class ComponentFunction(Unfinished, Generic[P, T]):
         close = [f"{word}: {hint_}" for word in unknown if (hint_ := _near(word, parameters.names))]
         problem = Problem(
             BadArguments,
-            f"{self.__name__}(...) is called {' and '.join(parts)}.",
+            f"{self.__name__}(...) is called {', and '.join(parts)}.",
             site=_site(frame),
             hint=" ".join([*close, hint]),
             details={"missing": missing, "unknown": unknown, "accepts": list(parameters.names)},

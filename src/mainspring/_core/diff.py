@@ -45,6 +45,10 @@ class Change(NamedTuple):
         if self.kind == "reordered":
             return f"{begin}order {_order(self.old, self.new)} -> {_order(self.new, self.old)}"
         old, new = shown(self.old), shown(self.new)
+        if isinstance(self.old, refs.Secret) != isinstance(self.new, refs.Secret):
+            # What takes the place of a secret, or is taken by one, is mostly as secret.
+            old = new = repr(refs.MASKED)
+            return f"{begin}{old} -> {new}, {'no secret any more' if isinstance(self.old, refs.Secret) else 'a secret now'}"
         return f"{begin}{old} -> {'another ' if old == new else ''}{new}"
 
     def __repr__(self) -> str:

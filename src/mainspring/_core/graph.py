@@ -190,6 +190,18 @@ class Graph:
 
     # --- the public face ---
 
+    def select(self, select: Selection) -> tuple[Id, ...]:
+        """The ids that a selection names and that are switched on, in the order of starting.
+
+        Parameters:
+            select: an id, a group, a pattern, a tag, or several of them; everything if `None`.
+
+        Raises:
+            UnknownComponent: a part of it names nothing.
+        """
+        found = selected(self, select)
+        return tuple(self.ids if found is None else [self.ids[i] for i in found])
+
     @property
     def edges(self) -> tuple[Edge, ...]:
         """Every reference between parts that are switched on, in the order as written."""
@@ -280,7 +292,7 @@ class Graph:
             return "off"
         node = self.groups[id.group][id.name]
         if not isinstance(node, Constant):
-            return "component"
+            return "subsystem" if id in self.subsystems else "component"
         return "alias" if isinstance(node._value, Ref | LocalRef | Tagged) else "constant"
 
     def mermaid(self) -> str:
@@ -461,7 +473,10 @@ class _Builder:
         if len(target.path) > 1 and (value is refs.NOWHERE or isinstance(value, refs.Required)):
             return None, found  # other checks say what is wrong
         if not isinstance(value, bool):
-            what = f"it is switched by {_text.dotted(target.path)}, which is no constant True or False."
+            there = (
+                f", but {refs.article(value)}" if value is not refs.NOWHERE and not isinstance(value, Component) else ""
+            )
+            what = f"it is switched by {_text.dotted(target.path)}, which is no constant True or False{there}."
             hint = (
                 "Refer to a constant that is a bool: whether a component is on has to be known before anything starts."
             )
@@ -523,6 +538,10 @@ class _Builder:
             known = sorted({tag for where, tag in tags if where == scope})
             what = f"refers to the tag {tag}, and no component carries it."
             near = _text.hint_near(reference.tag, known, what="tag in this system")
+            inside = [str(self.ids[j]) for (where, tag), js in tags.items() if tag == reference.tag for j in js]
+            if inside:
+                verb = "carry" if len(inside) > 1 else "carries"
+                near = f"{_text.either(inside[:3], 'and')} {verb} it, in another system: refer to it by its id."
             details["candidates"] = _text.near(reference.tag, known)
             hint = f"{near} Or make the reference optional=True, to get {'None' if reference.one else 'nothing'}."
             self._problem(UnknownReference, i, path, what, hint, details)

@@ -160,7 +160,7 @@ class _Expansion:
                         hint = "Give one of them another name."
                         self.problems.append(Problem(BadId, what, id, (), node.site, hint))
                     found |= inner
-                    node = _handle(id, node, inner)
+                    node = _handle(id, node, inner, partial(self._aimed, group))
                 elif isinstance(node, Subsystem):
                     node = _plain(node, {}, node._spec)
                 found[group][name] = _redirected(node, partial(self._aimed, group))
@@ -304,18 +304,20 @@ class Handle:
     Parameters:
         definition: the inner system.
         path: where it is in the whole.
+        imports: what it is given, for showing.
     """
 
-    def __init__(self, definition: Definition, path: tuple[str, ...]) -> None:
-        self.definition, self.path = definition, path
+    def __init__(self, definition: Definition, path: tuple[str, ...], imports: dict[str, Any]) -> None:
+        self.definition, self.path, self.imports = definition, path, imports
         self.__name__ = definition.options.name or "subsystem"
 
     def __call__(self, parts: list[Any], context: Context = Context.here) -> Any:
         return context._part(self.definition, self.path)
 
 
-def _handle(id: Id, node: Subsystem, inner: Groups) -> Component[Any]:
-    slots = {**node._spec.slots(), "start": Handle(node._definition, (*parts_of(id.group), id.name))}
+def _handle(id: Id, node: Subsystem, inner: Groups, aim: Callable[[Reference], Any]) -> Component[Any]:
+    imports = {path: refs.redirected(value, aim) for path, value in node._config.items()}
+    slots = {**node._spec.slots(), "start": Handle(node._definition, (*parts_of(id.group), id.name), imports)}
     if slots["doc"] is None:
         slots["doc"] = f"The subsystem {node._definition.name or id}."
     return _plain(node, {"parts": [Ref((group,)) for group in inner]}, Spec(slots))
@@ -392,7 +394,8 @@ class _Move:
     def _made(self, spec: Spec) -> Spec:
         changed: dict[str, Any] = {}
         if isinstance(spec.start, Handle):
-            changed["start"] = Handle(spec.start.definition, (*self._path, *spec.start.path))
+            imports = {path: refs.redirected(value, self._aimed) for path, value in spec.start.imports.items()}
+            changed["start"] = Handle(spec.start.definition, (*self._path, *spec.start.path), imports)
         if self._options.deadlines is not None and (spec.thread != "caller" or spec.is_async):
             changed["deadlines"] = merged_deadlines(spec.deadlines, self._options.deadlines)
         if self._options.workers and spec.thread is None:

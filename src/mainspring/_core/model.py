@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping
 from enum import StrEnum
-from types import CodeType, MappingProxyType
+from types import CodeType, FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, cast, overload
 
 from .. import _text
@@ -536,7 +536,9 @@ def _nothing() -> None:
 
 def _comparable(value: Any) -> Any:
     if isinstance(value, Constructed):
-        return ("constructed", value.__wrapped__)
+        return ("constructed", _comparable(value.__wrapped__))
+    if isinstance(value, FunctionType) and type(made := getattr(value, "_made_of", None)) is tuple:
+        return tuple(map(_comparable, made))
     if isinstance(value, Retry):
         return value._key()
     if isinstance(value, Mapping):
@@ -964,6 +966,33 @@ class Subsystem(Component[Any]):
         return f"<Subsystem{name}: {', '.join(self._definition.groups) or 'empty'}>"
 
 
+def imports_in(definition: Definition, path: Path, value: Any) -> list[tuple[Path, Any]]:
+    """The places that a nested import names: mappings reach in as long as there is something to reach into, as in an override."""
+    if not isinstance(value, Mapping):
+        return [(path, value)]
+    if len(path) == 1:
+        inside: Any = definition.groups.get(str(path[0]), {})
+    else:
+        inside = definition.groups.get(str(path[0]), {}).get(str(path[1]))
+        if isinstance(inside, Subsystem):
+            found = [
+                one for group, members in value.items() for one in imports_in(inside._definition, (group,), members)
+            ]
+            return [((*path, *place), one) for place, one in found]
+        if isinstance(inside, Component):
+            inside = {"config": inside._config, **inside._spec.slots()}
+        inside = _at(inside._value if isinstance(inside, Constant) else inside, path[2:])
+    if not isinstance(inside, Mapping):
+        return [(path, value)]
+    return [one for name, member in value.items() for one in imports_in(definition, (*path, name), member)]
+
+
+def _at(value: Any, path: Path) -> Any:
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
 def _overlap(one: Path, other: Path) -> bool:
     # A text may spell a number that the other has as a number.
     return all(str(a) == str(b) for a, b in zip(one, other, strict=False))
@@ -1241,3 +1270,16 @@ def parse_id(given: str | Id | tuple[str, str], what: str = "An id") -> Id:
     if len(parts) != 2:
         raise bad_id(f"{what} {_text.dotted(parts)!r} has {len(parts)} part{'s' * (len(parts) != 1)}, not two.")
     return Id(str(parts[0]), str(parts[1]))
+
+
+class ById(dict[Id, Any]):
+    """A dict by id, in which the text of an id is looked up as well."""
+
+    __slots__ = ()
+
+    def __missing__(self, id: object) -> Any:
+        if isinstance(id, str):
+            for known, value in self.items():
+                if str(known) == id:
+                    return value
+        raise KeyError(id)

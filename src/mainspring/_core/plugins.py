@@ -341,6 +341,9 @@ def _with_signals(signals: Mapping[str, Signal], plugin: Plugin) -> dict[str, Si
     return table
 
 
+_SLOTS: Final = frozenset({*KEYWORDS, "config", "start", "stop", "scope"})
+
+
 class _Bad(Exception):
     """Something does not fit. Holds what, from which place on, and what to do."""
 
@@ -357,6 +360,7 @@ class _Merging:
         self.part = "merges" if wins else "defaults"
         self.hidden = False  # whether what is there must not be shown
         self.place: tuple[Id, Path]
+        self.known: list[str] = []  # the names in the group
 
     @contextmanager
     def _noting(self) -> Generator[None]:
@@ -383,6 +387,7 @@ class _Merging:
             nodes = groups[group] = dict(groups.get(group, {}))
             for name, value in members.items():
                 inside = refs.Within(tuple(map(str, (*above, group)))) if above else group
+                self.known = list(nodes)
                 self.place = Id(inside, name), (*above, group, name)
                 with self._noting():
                     nodes[name] = self._node(nodes.get(name), value)
@@ -407,6 +412,12 @@ class _Merging:
     def _new(self, value: Any) -> Node:
         if isinstance(value, Component):
             return value
+        if isinstance(value, Mapping) and value and value.keys() <= _SLOTS:
+            id, names = self.place[0], self.known
+            near = _text.near(id.name, names)
+            close = f"Did you mean {_text.either([str(Id(id.group, name)) for name in near])}? " if near else ""
+            hint = f"{close}What is new is a whole component or a constant; a dict that looks like slots is opaque({{...}})."
+            raise _Bad(f"that are slots of {id}, and there is no such component", (), hint)
         return node_of(self._resolved(value, ()), self.place[0])
 
     # --- components ---

@@ -7,6 +7,7 @@ fresh containers with every mark replaced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import BuiltinMethodType, MethodType
 from typing import Any, Final, Generic, TypeVar
 
@@ -261,6 +262,8 @@ MASKED: Final = Secret("***")
 
 def name_of(target: Any) -> str:
     """The name by which a person knows a callable."""
+    if isinstance(target, partial):
+        return f"partial({name_of(target.func)}, ...)"
     return getattr(target, "__qualname__", None) or getattr(target, "__name__", None) or repr(target)
 
 

@@ -78,6 +78,7 @@ class Change(NamedTuple):
     signal: str
     error: BaseException | None = None
     attempt: int = 1
+    took: float = 0.0  # since the node's step began
 
 
 class Stage(NamedTuple):
@@ -476,7 +477,8 @@ class Machine:
         self.attempts[node] = attempt + 1
         if self.watch:
             state = self.states[node]
-            self.changes.append(Change(node, state, state, now, self.row.name, error, attempt))
+            took = now - self.began[node]
+            self.changes.append(Change(node, state, state, now, self.row.name, error, attempt, took))
         return True
 
     def cancelled(self, node: int, now: float) -> None:
@@ -634,7 +636,8 @@ class Machine:
                     self.to_cancel.append(node)
 
     def _record(self, node: int, new: int, now: float) -> None:
-        self.changes.append(Change(node, self.states[node], new, now, self.row.name))
+        took = now - self.began[node]
+        self.changes.append(Change(node, self.states[node], new, now, self.row.name, took=took))
 
 
 def _midway() -> float:

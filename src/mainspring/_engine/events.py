@@ -58,7 +58,7 @@ class Observers:
             if isinstance(graph.nodes[change.node], Constant):
                 continue
             old, new = STATES[change.old], STATES[change.new]
-            took = change.at - machine.began[change.node] if old in _WORKING else None
+            took = change.took if old in _WORKING else None
             error, attempt = change.error, change.attempt
             if error is None and new in (State.FAILED, State.ABANDONED):
                 error = next((f.error for f in reversed(machine.failures) if f.node == change.node), None)

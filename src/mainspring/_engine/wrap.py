@@ -509,7 +509,7 @@ class Wrapping:
                 return _plain(carry_out(call(context, todo)._through(), context))
 
             function = called
-        return _like(function, bare, unknown)
+        return self._made_of(_like(function, bare, unknown), bare)
 
     def _scope(self, spec: Spec) -> Handler:
         split, shape = _Split(spec.target), shape_of(spec)
@@ -526,7 +526,12 @@ class Wrapping:
                 return _Scope(_Halves(self, spec, shape, *split(args, given)))
 
             function = entered
-        return _like(function, spec.target, _OPEN)
+        return self._made_of(_like(function, spec.target, _OPEN), spec.target)
+
+    def _made_of(self, function: Handler, bare: Handler) -> Handler:
+        # By which two of them are compared: what is wrapped alike is equal.
+        function._made_of = ("wrapped", self.wrapper, self.signals, bare)  # type: ignore[attr-defined]
+        return function
 
 
 def _form_of(wrapper: Any) -> str:
@@ -536,7 +541,10 @@ def _form_of(wrapper: Any) -> str:
     else:
         looked_at = (wrapper, getattr(type(wrapper), "__call__", None))  # noqa: B004 - the class's own, for its flags
         signature = signature_of(wrapper)
-        if any(map(inspect.isasyncgenfunction, looked_at)):
+        if getattr(wrapper, "makes_wrapper", False) is True:
+            what = f"{name_of(wrapper)} is no wrapper, but makes one."
+            hint = f"Call it: {name_of(wrapper)}(...)."
+        elif any(map(inspect.isasyncgenfunction, looked_at)):
             what = f"The wrapper {name_of(wrapper)} is an async generator function."
             hint = "Write def and a bare yield: a generator function goes around async handlers too."
         elif signature is not None and not _takes_one(signature):

@@ -170,7 +170,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     graph = add("graph", _graph, "print which component needs which")
     graph.add_argument("--format", choices=sorted(_FORMATS), default="text", help="how (default: text)")
     describe = add("describe", _describe, "print what the system is made of; secrets are masked")
-    describe.add_argument("ids", metavar="ID", nargs="*", help="a component or a group; everything if not given")
+    describe.add_argument(
+        "ids", metavar="ID", nargs="*", help="a component, a group, a pattern or a tag; everything if not given"
+    )
     describe.add_argument("--json", action="store_true", help="as JSON")
     plugins = with_target(
         "plugins", _plugins, "print the plugins of the system, and what each of them changed", _TARGET
@@ -294,10 +296,15 @@ def _list(options: argparse.Namespace) -> int:
 
 def _ids(system: System, given: str) -> list[str]:
     if given in system.groups:
-        return [str(id) for id in system if id.group == given]
+        return [str(id) for id in system.describe() if id.group == given]
     if given in system:
         return [given]
-    system[given]  # raises, with what is near; or gives a part of a constant
+    try:
+        return [str(id) for id in system.graph().select(given)]
+    except DefinitionError:
+        raise
+    except MainspringError:
+        system[given]  # raises, with what is near; or gives a part of a constant
     raise MainspringError(
         f"{given} is part of a constant. A component or a constant is known by two names, group.name."
     )
