@@ -83,8 +83,8 @@ DEFINITION = [
     ),
     _example(
         "BadId",
-        """A component id is a group and a name: `db.pool`. A part with a dot or a space in it is put in quotation
-        marks, `ref('db."my.pool"')`, or the parts are given one by one, `ref("db", "my.pool")`.""",
+        """A component id is a group and a name: `db.pool`. A name with a dot or a space in it is put in quotation
+        marks, `ref('db."my.pool"')`, or the names are given one by one, `ref("db", "my.pool")`.""",
         """
         from mainspring import ref
 
@@ -93,7 +93,7 @@ DEFINITION = [
     ),
     _example(
         "UnknownReference",
-        "A reference to a group, a component or a part of a constant that does not exist.",
+        "A reference to a group, a component or a place in a constant that does not exist.",
         """
         from mainspring import System, component, ref
 
@@ -193,12 +193,12 @@ DEFINITION = [
         from mainspring import System, component, ref
 
         @component
-        def part(needs):
+        def page(needs):
             yield object()
 
         System({
-            "app": {"orders": part(needs=ref("app.mails")), "mails": part(needs=[ref("web.pages")])},
-            "web": {"pages": part(needs=ref("app.orders"))},
+            "app": {"orders": page(needs=ref("app.mails")), "mails": page(needs=[ref("web.pages")])},
+            "web": {"pages": page(needs=ref("app.orders"))},
         }).start()
         """,
     ),
@@ -659,7 +659,7 @@ USE = [
     ),
     _example(
         "MissingExtra",
-        """A part of Mainspring is used that needs a library that is not installed: async components without AnyIO, for
+        """Something of Mainspring is used that needs a library that is not installed: async components without AnyIO, for
         example. It is an `ImportError` too.""",
         """
         from mainspring import System, component

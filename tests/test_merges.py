@@ -45,11 +45,12 @@ def test_dict_constants_are_compared_as_wholes() -> None:
     assert "right: <Constant {'host': 'a'}>" in problem.what
 
 
-def test_required_on_one_side_is_a_conflict_too() -> None:
-    """A value that is to be given later and one that is given are not equal; a winner decides."""
+@pytest.mark.parametrize("winner", [None, "left", "right"])
+def test_what_one_side_requires_the_other_gives(winner: Any) -> None:
+    """A place that is to be filled later is filled by the other system, whoever wins."""
     left, right = System({"env": {"x": required}}), System({"env": {"x": 1}})
-    assert "required" in conflict_of(left, right).what
-    assert left.merge(right, winner="right")["env.x"] == 1
+    assert left.merge(right, winner=winner)["env.x"] == 1
+    assert right.merge(left, winner=winner)["env.x"] == 1
 
 
 def test_conflict_shows_no_secret() -> None:

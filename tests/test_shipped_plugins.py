@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, TypeAdapter, field_validator
 
 from mainspring import (
+    BadPlugin,
     Component,
     Context,
     MissingExtra,
@@ -142,10 +143,13 @@ def test_a_coroutine_function_is_no_schema() -> None:
 
 @pytest.mark.parametrize("schema", [3, {"size": 3}])
 def test_what_is_no_schema(schema: Any) -> None:
-    """Anything that checks nothing is an error that names the component."""
-    with pytest.raises(StartError) as caught:
-        pool({"size": 3}, schema=schema).start()
-    (error,) = caught.value.exceptions
+    """What checks nothing is an error where the plugin is applied, and names the component; later on, when it is started."""
+    with pytest.raises(BadPlugin) as caught:
+        pool({"size": 3}, schema=schema)
+    assert "db.pool, schema: has 3 as a schema, which checks nothing." in str(caught.value)
+    with pytest.raises(StartError) as failed:
+        pool({"size": 3}).override({"db.pool.schema": schema}).start()
+    (error,) = failed.value.exceptions
     assert isinstance(error, TypeError)
     assert "the schema of db.pool has 3, which checks nothing" in str(error)
 
@@ -176,7 +180,9 @@ def test_a_parameter_that_there_is_not() -> None:
     def connect(size: int = 3, ctx: Context = Context.here) -> int:
         return size
 
-    system = System({"db": {"pool": connect()}}, plugins=[schemas()])
+    with pytest.raises(BadPlugin, match=r"has a schema for siez, and its start takes: size\."):
+        System({"db": {"pool": connect()}}, plugins=[schemas()])
+    system = System({"db": {"pool": 1}}, plugins=[schemas()]).override({"db.pool": connect()})
     assert problems(system) == [("config.siez", "missing", "a schema for parameters that there are: size")]
 
 

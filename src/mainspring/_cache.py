@@ -173,7 +173,8 @@ class InstanceCache:
 
     def _beginnings(self, definition: Definition, wanted: dict[str, Making], found: list[str]) -> Iterator[_Beginning]:
         """The live systems in which what is missing is to be started, one after the other."""
-        missing = {key: made for key, made in wanted.items() if key not in found}
+        known = set(found)
+        missing = {key: made for key, made in wanted.items() if key not in known}
         # Apart, because a live system with async components belongs to one event loop, and all in it do.
         in_loop = {key for key in found if self._entries[key].is_in_loop}
         for key, made in missing.items():
@@ -639,7 +640,8 @@ def _conflict(key: str, kept: Making, given: Making, differ: list[str]) -> str:
     return (
         f"The instance cache has something else under the key {key!r}: {_text.either(differ, 'and')} "
         f"{'is' if len(differ) == 1 else 'are'} different.\n   {sides[0]}\n   {sides[1]}\n"
-        '   do: Give one of them a key of its own, cached="another-key"; or use another cache.'
+        '   do: Give one of them a key of its own, cached="another-key"; or use another cache. A function that is made anew '
+        "for each system, a closure or a lambda, is another one each time, in a base and as a wrapper, too."
     )
 
 

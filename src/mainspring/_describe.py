@@ -11,7 +11,7 @@ from ._core import refs
 from ._core.callables import Id
 from ._core.expand import expanded
 from ._core.graph import graph_of
-from ._core.model import ABSENT, STATES, Component, Constant, Definition, Node, State, parse_path
+from ._core.model import ABSENT, STATES, Component, Constant, Definition, Node, Spec, State, parse_path
 from ._core.refs import LocalRef, Path, Ref, Reference, Tagged
 from ._engine.handlers import Resolver, Store
 from .errors import Site
@@ -35,6 +35,7 @@ class Entry(NamedTuple):
         site: file and line of its definition, where they are known.
         on_crash: what is stopped when it breaks by itself.
         off: why it is switched off; `None` where it is not.
+        wrapped_by: the wrappers around its handlers, by name, the outermost first.
         state: what it is doing; `None` for a system that is not live, as all that follows.
         resolved: its config with what the references refer to now; `None` before its start.
         instance: what others see of it.
@@ -54,6 +55,7 @@ class Entry(NamedTuple):
     site: Site | None
     on_crash: Literal["stop", "dependents", "keep"] = "stop"
     off: str | None = None
+    wrapped_by: tuple[str, ...] = ()
     state: State | None = None
     resolved: Any = None
     instance: Any = None
@@ -73,6 +75,7 @@ class Entry(NamedTuple):
             ["needs", ", ".join(map(str, self.needs))],
             ["needed by", ", ".join(map(str, self.needed_by))],
             ["handlers", ", ".join(self.handlers)],
+            ["wrapped by", ", ".join(self.wrapped_by)],
             ["tags", ", ".join(sorted(self.tags))],
             ["on crash", self.on_crash if self.on_crash != "stop" else ""],
             [
@@ -103,6 +106,16 @@ def _short(value: Any, most: int = 100) -> str:
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _wrappers(spec: Spec) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for handler in (spec.scope, spec.start, *(handler for _, handler in spec.all_handlers())):
+        made = getattr(getattr(handler, "__wrapped__", handler), "_made_of", getattr(handler, "_made_of", None))
+        while type(made) is tuple:
+            found[refs.name_of(made[1])] = None
+            made = getattr(made[3], "_made_of", None)
+    return tuple(found)
 
 
 class _Told(Entry):
@@ -184,7 +197,7 @@ class Description(Mapping[Id, Entry]):
         config = refs.masked(node._config if imports is None else imports, _as_written)
         return Entry(
             id, kind, node.doc, config, needs, needed_by, spec.tags, tuple(names), node.site, spec.on_crash or "stop"
-        )
+        )._replace(wrapped_by=_wrappers(spec))
 
     def _with_live(self, entry: Entry, at: int, node: Node, store: Store) -> Entry:
         state = STATES[store.states[at]]

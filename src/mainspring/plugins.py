@@ -13,7 +13,19 @@ from types import GenericAlias, UnionType
 from typing import Any, Final, NamedTuple, get_origin
 from weakref import WeakKeyDictionary
 
-from . import Component, Context, Id, MainspringError, MissingExtra, Plugin, Secret
+from . import (
+    BadComponent,
+    Component,
+    Context,
+    DefinitionError,
+    Id,
+    MainspringError,
+    MissingExtra,
+    Plugin,
+    Problem,
+    Secret,
+    System,
+)
 from .wrappers import timed
 
 __all__ = ["SchemaError", "SchemaProblem", "schemas", "timing"]
@@ -128,6 +140,7 @@ def schemas(annotations: bool = False) -> Plugin:
             "pre": {"start": {"check config": check_config}},
             "post": {"start": {"check instance": check_instance}},
         },
+        update=_with_fitting_schemas,
     )
 
 
@@ -137,6 +150,36 @@ timing: Final = Plugin(
     update=lambda system: system.wrap(timed),
 )
 """A plugin that puts `mainspring.wrappers.timed` around every component."""
+
+
+def _with_fitting_schemas(system: System) -> System:
+    # What no config could pass is wrong with the definition, and is told before anything starts.
+    problems = []
+    for group, nodes in system.groups.items():
+        for name, node in nodes.items():
+            for slot in ("schema", "instance_schema") if isinstance(node, Component) else ():
+                what = _unfit(getattr(node, slot), _parameters(node) if slot == "schema" else None)
+                if what:
+                    problems.append(Problem(BadComponent, what, Id(group, name), (slot,), node.site, _FORMS))
+    if problems:
+        raise DefinitionError.of(problems)
+    return system
+
+
+_FORMS: Final = "A schema is a callable, a type, a pydantic model, or a mapping of parameters to such."
+
+
+def _unfit(schema: Any, parameters: list[str] | None) -> str:
+    """Why a schema checks nothing; empty for most."""
+    if isinstance(schema, Mapping):
+        unknown = [name for name in schema if parameters is not None and name not in parameters]
+        if unknown:
+            takes = ", ".join(parameters or ()) or "nothing"
+            return f"has a schema for {', '.join(map(str, unknown))}, and its start takes: {takes}."
+        return next(filter(None, (_unfit(inner, None) for inner in schema.values())), "")
+    if schema is None or callable(schema) or get_origin(schema) is not None or hasattr(schema, "validate_python"):
+        return ""
+    return f"has {schema!r} as a schema, which checks nothing."
 
 
 # --- Checking ---------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from ._core.expand import expanded
 from ._core.graph import Graph, graph_of, listed, selected
 from ._core.groups import groups_of, signals_of
 from ._core.model import (
+    ABSENT,
     CODE,
     Component,
     Definition,
@@ -152,7 +153,7 @@ class System(Unfinished):
         return MappingProxyType(dict(self._definition.signals))
 
     def __getitem__(self, id: str | Id) -> Any:
-        """The definition or constant under an id; with a longer path, a part of a constant.
+        """The definition or constant under an id; with a longer path, a part of a constant, or what is inside of a subsystem.
 
         Raises:
             UnknownComponent: there is none.
@@ -164,6 +165,9 @@ class System(Unfinished):
         node = groups[str(path[0])][str(path[1])]
         if isinstance(node, Component):
             if isinstance(node, Subsystem) and len(path) > 3:
+                imported = node.config.get(_text.dotted(path[2:]), ABSENT)
+                if imported is not ABSENT:
+                    return imported
                 try:
                     return System._of(node._definition)[path[2:]]  # type: ignore[index]
                 except UnknownComponent:

@@ -14,7 +14,6 @@ from .model import (
     SHORTHANDS,
     Component,
     Spec,
-    Subsystem,
     copied_deadlines,
     frozen_config,
     named,
@@ -186,12 +185,3 @@ def merged_deadlines(over: Any, under: Any) -> Any:
     if not isinstance(over, Mapping):
         return over
     return copied_deadlines({**(under if isinstance(under, Mapping) else {"*": under}), **over})
-
-
-def based(component: Component[Any], base: Base | None) -> Component[Any]:
-    """A component with a base merged under it, where there is one.
-
-    Raises:
-        BadComponent: the slots of the two do not fit together.
-    """
-    return component if base is None or isinstance(component, Subsystem) else base.under(component)

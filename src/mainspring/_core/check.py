@@ -8,7 +8,7 @@ from typing import Any
 from .. import _text
 from ..errors import BadArguments, BadComponent, Problem, RequiredMissing, Site
 from . import refs
-from .callables import Id, signature_of
+from .callables import Id, context_parameter, signature_of
 from .expand import expanded
 from .graph import Graph, graph_of, references, site_of, switches
 from .model import Component, Constant, Definition, Node, Spec, _overlap
@@ -147,7 +147,8 @@ def _misfit(handler: Any) -> str:
     signature = signature_of(handler)
     try:
         if signature is not None:
-            signature.bind(None)
+            told = context_parameter(handler)
+            signature.bind(None, **({told: None} if told is not None else {}))
     except TypeError as error:
         return f"{signature}: {error}"
     return ""

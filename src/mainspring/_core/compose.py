@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from .. import _text
@@ -294,6 +295,7 @@ class _Work:
             if isinstance(value, Adjust):
                 raise _Bad("is given adjust(...), and there is no old value to adjust.", "Give the value itself.")
         elif isinstance(value, Adjust):
+            self.refuse_imported(way, path)
             value = self.adjusted(value, spot, path)
         edit.put(id, _fitting(spot.put, value))
         if at:
@@ -315,6 +317,17 @@ class _Work:
             edit, at = edit.inside(id, node), at + 2
             found = [*found, (edit, at)]
         return found
+
+    def refuse_imported(self, way: list[tuple[_Edit, int]], path: Path) -> None:
+        for (outer, begin), (_, at) in pairwise(way):
+            node = outer.groups[str(path[begin])][str(path[begin + 1])]
+            for name in node._config if isinstance(node, Subsystem) else ():
+                imported = parse_path((name,), "An import")
+                if all(str(a) == str(b) for a, b in zip(imported, path[at:], strict=False)):
+                    place = _text.dotted((*path[:at], "imports", *imported))
+                    raise _Bad(
+                        "is given adjust(...), and what stands there is imported.", f"Adjust the import, {place}."
+                    )
 
     def touch(self, way: list[tuple[_Edit, int]], path: Path) -> None:
         for edit, at in way:
@@ -867,8 +880,10 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
             continue
         merged = dict(groups[group])
         for name, node in members.items():
-            if name not in merged or winner == "right":
-                merged[name] = node
+            if name not in merged or winner == "right" or _is_required(merged[name]):
+                merged[name] = node if name not in merged or not _is_required(node) else merged[name]
+            elif _is_required(node):
+                continue
             elif winner is None and merged[name] != node:
                 problems.append(_conflict(Id(group, name), merged[name], node))
         groups[group] = merged
@@ -902,6 +917,11 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
 
 _WINNER: Final = 'State who wins, merge(other, winner="left") or winner="right", or rename one of them.'
 _OR_ALIKE: Final = 'State who wins, merge(other, winner="left") or winner="right", or let both say the same.'
+
+
+def _is_required(node: Node) -> bool:
+    # It stands for what is to be given later, and the other system gives it.
+    return isinstance(node, Constant) and isinstance(node._value, refs.Required)
 
 
 def _conflict(id: Id, left: Node, right: Node) -> Problem:

@@ -641,6 +641,11 @@ class _Builder:
                 self._problem(UnknownReference, i, path, what, hint, {"target": text})
         elif isinstance(node := self.nodes[j], Constant):
             self._reach(i, path, reference, further, node._value, seen)
+        elif self.ids[j] in self.subsystems and len(further.path) > 2:
+            text = _text.dotted(seen[0])
+            what = f"refers to {text}, through an alias of the subsystem {self.ids[j]}, whose inside is not reached that way."
+            hint = f"Refer to {_text.dotted(further.path)}."
+            self._problem(UnknownReference, i, path, what, hint, {"target": text})
 
     def _unknown(self, i: int, path: Path, reference: Ref | LocalRef, what: str) -> None:
         target = reference.at(self.ids[i].group).path

@@ -1258,20 +1258,6 @@ def bad_id(what: str) -> BadId:
     return BadId([Problem(BadId, what, hint=hint)])
 
 
-def parse_id(given: str | Id | tuple[str, str], what: str = "An id") -> Id:
-    """An id from its text or parts.
-
-    Raises:
-        BadId: it is not of that form.
-    """
-    if type(given) is Id:
-        return given
-    parts = parse_path((given,), what)
-    if len(parts) != 2:
-        raise bad_id(f"{what} {_text.dotted(parts)!r} has {len(parts)} part{'s' * (len(parts) != 1)}, not two.")
-    return Id(str(parts[0]), str(parts[1]))
-
-
 class ById(dict[Id, Any]):
     """A dict by id, in which the text of an id is looked up as well."""
 

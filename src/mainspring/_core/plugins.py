@@ -387,6 +387,15 @@ class _Merging:
             nodes = groups[group] = dict(groups.get(group, {}))
             for name, value in members.items():
                 inside = refs.Within(tuple(map(str, (*above, group)))) if above else group
+                if group not in definition.groups and "." in group and group.split(".")[0] in definition.groups:
+                    self.place = Id(inside, name), (*above, group)
+                    nested = (
+                        "".join(f'{{"{part}": ' for part in group.split(".")) + "..." + "}" * (group.count(".") + 1)
+                    )
+                    hint = f"A plugin takes groups, names and slots one in the other: {nested}."
+                    self._note(f"under {_text.quote(group)}, which is a path and no group", hint, ())
+                    del groups[group]
+                    break
                 self.known = list(nodes)
                 self.place = Id(inside, name), (*above, group, name)
                 with self._noting():
@@ -401,6 +410,12 @@ class _Merging:
         if isinstance(old, Constant):
             if isinstance(new, Component):
                 return new if self.wins else old
+            if self.wins and type(old._value) is not dict and isinstance(new, Mapping) and new and new.keys() <= _SLOTS:
+                there = (
+                    repr(old._value) if isinstance(old._value, refs.Mark) else refs.article(refs.unwrapped(old._value))
+                )
+                hint = "Leave it out, or give a whole component; a dict that looks like slots is opaque({...})."
+                raise _Bad(f"that are slots of {self.place[0]}, and there is no component, but {there}", (), hint)
             value = self._data(old._value, new, ())
             return old if value is old._value else Constant(value)
         if not isinstance(new, Mapping):
