@@ -854,12 +854,15 @@ def test_problems_of_a_definition_are_the_same() -> None:
 
 
 def test_plan_and_description_are_the_same(log: Log) -> None:
-    """A plan says the same of a wrapped system, and so does a description."""
+    """A plan says the same of a wrapped system, and a description does, too, but for the wrappers."""
     for part in forms(log).values():
         system = one(part)
         wrapped = system.wrap(through_steps)
         assert told_of(lambda: str(wrapped.plan("stop"))) == told_of(lambda: str(system.plan("stop")))  # noqa: B023
-        assert told_of(lambda: str(wrapped.describe())) == told_of(lambda: str(system.describe()))  # noqa: B023
+        for id, entry in wrapped.describe().items():
+            bare = system.describe()[id]
+            assert entry.wrapped_by == (("through_steps",) if entry.kind == "component" else ())
+            assert told_of(lambda: str(entry._replace(wrapped_by=()))) == told_of(lambda: str(bare))  # noqa: B023
 
 
 def test_background(log: Log) -> None:
@@ -1110,9 +1113,10 @@ def test_logged_at_the_level_that_is_given(log: Log, caplog: pytest.LogCaptureFi
 
 
 def test_logged_without_its_call(log: Log) -> None:
-    """`logged` given instead of `logged()` says so."""
-    with pytest.raises(StartError, match=r"write logged\(\)"):
-        one(log.part()).wrap(logged).start()  # type: ignore[arg-type]
+    """`logged` given instead of `logged()` is told at once, and so is `retried`."""
+    for maker in (logged, retried):
+        with pytest.raises(BadComponent, match=rf"do: Call it: {maker.__name__}\(...\)\."):
+            one(log.part()).wrap(maker)
 
 
 def test_timed(log: Log) -> None:

@@ -127,6 +127,10 @@ class _Told(Entry):
         return _scrubbed(super().__str__(), self.secrets)
 
 
+# To everybody else it is one.
+_Told.__name__, _Told.__qualname__, _Told.__module__ = Entry.__name__, Entry.__qualname__, "mainspring"
+
+
 class Description(Mapping[Id, Entry]):
     """What a system is made of, by id, with secrets masked.
 

@@ -377,11 +377,11 @@ class System(Unfinished):
         wrapping = Wrapping(wrapper, None if select is None else tuple(listed(select)), signals)
         return System._of(self._definition.replace(wraps=(*self._definition.wraps, wrapping)))
 
-    def diff(self, new: System) -> Diff:
+    def diff(self, new: System | str) -> Diff:
         """What is different in another system, as both are written.
 
         Parameters:
-            new: the other system.
+            new: the other system, or its name.
 
         Example:
             >>> print(System({"env": {"port": 80}}).diff(System({"env": {"port": 8080}})))
@@ -389,6 +389,12 @@ class System(Unfinished):
         """
         from ._core.diff import diff
 
+        new = _system_of(new) if isinstance(new, str) else new
+        if not isinstance(new, System):
+            what = f"A system is compared with a System, not with {refs.article(new)}."
+            raise BadOverride(
+                [Problem(BadOverride, what, hint="Write diff(System({...})), or give the name of a system.")]
+            )
         return diff(self._definition, new._definition)
 
     def merge(self, other: System | str, *, winner: Literal["left", "right"] | None = None) -> System:

@@ -98,7 +98,7 @@ class Base:
         if merged is None:
             if len(self._made) >= _KEPT:
                 self._made.clear()  # of components that came and went, as in many overrides of one system
-            merged = self._made[spec] = self._merged(spec) if self._slots else spec
+            merged = self._made.setdefault(spec, self._merged(spec) if self._slots else spec)
         config = component._config
         more = {}
         if self.config:

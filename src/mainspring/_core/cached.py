@@ -262,7 +262,12 @@ class _Snapshot:
             return None
         if aim.keys is not None:
             return {key: self.of(j) for key, j in zip(aim.keys, aim.nodes, strict=True)}
-        return self.of(aim.nodes[0], aim.rest)
+        try:
+            return self.of(aim.nodes[0], aim.rest)
+        except (LookupError, AttributeError, ValueError, TypeError):
+            if reference.optional:
+                return None  # on the way there is an alias of something that is off
+            raise
 
     def of(self, j: int, path: Path = ()) -> Any:
         """What stands under an id, or inside it."""

@@ -20,9 +20,10 @@ def check(definition: Definition) -> list[Problem]:
     written, definition = definition, expanded(definition)
     problems = definition.cache.get("problems")
     if problems is None:
-        problems = definition.cache["problems"] = _found(definition)
-        if written.base is not None and problems:
-            problems[:] = [_from_base(problem, written) for problem in problems]
+        problems = _found(definition)
+        if written.base is not None:
+            problems = [_from_base(problem, written) for problem in problems]
+        definition.cache["problems"] = problems
     return list(problems)
 
 

@@ -217,7 +217,9 @@ def subsystem(
     definition: Any = getattr(system, "_definition", None)
     if not isinstance(definition, Definition):
         what = f"A subsystem is made of a System, not of {refs.article(system)}."
-        raise BadComponent([Problem(BadComponent, what, site=site, hint="Write subsystem(System({...}), {...}).")])
+        hint = "Write subsystem(System({...}), {...})"
+        hint += f", or subsystem(System.named({system!r}), ...)." if isinstance(system, str) else "."
+        raise BadComponent([Problem(BadComponent, what, site=site, hint=hint)])
     check_slots(slots, site, OF_SUBSYSTEMS, "A subsystem")
     imports = {} if imports is None else imports
     if not isinstance(imports, Mapping) or not all(isinstance(path, str | tuple) and path for path in imports):

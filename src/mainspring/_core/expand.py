@@ -25,8 +25,9 @@ def expanded(definition: Definition) -> Definition:
             from .inline import worked_in
 
             found = worked_in(definition, nested, expanded)
-        definition.cache["expanded"] = found
         found.cache["expanded"] = found
+        # Of two threads that come at once one has made it for good, since positions and specs are those of this one.
+        found = definition.cache.setdefault("expanded", found)
     return found
 
 

@@ -361,12 +361,13 @@ def turned(forward: list[tuple[int, ...]]) -> list[list[int]]:
 
 def graph_of(definition: Definition) -> Graph:
     """The graph of a definition, with every problem that its references have. Made once for each definition."""
-    graph = definition.cache.get("graph")
+    graph: Graph | None = definition.cache.get("graph")
     if graph is None:
         whole = expanded(definition)
         graph = whole.cache.get("graph")
         if graph is None:
-            graph = whole.cache["graph"] = _Builder(whole).build()
+            made: Graph = whole.cache.setdefault("graph", _Builder(whole).build())
+            graph = made
         definition.cache["graph"] = graph
     return graph
 

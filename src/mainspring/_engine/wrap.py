@@ -441,11 +441,12 @@ class Wrapping:
         """The same component with its handlers wrapped; for equal wrappings of one spec always the same object."""
         known: dict[Any, Spec] = spec.cache.setdefault("wrapped", {})
         key = (self.wrapper if _is_hashable(self.wrapper) else id(self.wrapper), self.signals)
-        if key not in known:
+        made = known.get(key)
+        if made is None:
             if len(known) >= _KEPT:
-                del known[next(iter(known))]
-            known[key] = self._wrapped(spec)
-        return known[key]
+                known.clear()
+            made = known.setdefault(key, self._wrapped(spec))
+        return made
 
     def _wrapped(self, spec: Spec) -> Spec:
         slots = spec.slots()
