@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -460,6 +462,25 @@ def test_override_counts_over_the_base() -> None:
     assert log == ["own"]
 
 
+def test_base_lets_go_of_components_that_were_overridden() -> None:
+    """A system that is overridden again and again does not keep what its base was merged under each time."""
+
+    class Handler:
+        """A handler that can be watched."""
+
+        def __call__(self, instance: Any) -> None:
+            """Do nothing."""
+
+    system = System({"a": {"x": plain()}}, base={"tags": ["t"]})
+    kept: list[weakref.ref[Handler]] = []
+    for _ in range(3000):
+        handler = Handler()
+        kept.append(weakref.ref(handler))
+        assert system.override({"a.x": plain(post={"start": handler})}).check() == []
+    gc.collect()
+    assert sum(handler() is not None for handler in kept) <= 1024 + 1
+
+
 def test_merge_of_two_bases() -> None:
     """Of two systems with bases, both count; where they say different things, a winner has to be stated."""
     left = System({"a": {"x": pool()}}, base={"config": {"dsn": "left"}, "tags": ["left"]})
@@ -477,6 +498,28 @@ def test_selection_keeps_what_the_base_needs() -> None:
     assert str(system.select("a.x")) == "<System: env.dsn, env.on, a.x>"
     assert str(system.select("a.y")) == "<System: env.on, a.y>"
     assert instances(system.select("a.x"), "a") == {"x": ("D", 1)}
+
+
+def test_selections_know_the_tags_and_needs_of_the_base() -> None:
+    """What a base gives counts in every selection: its tags name components, and what it refers to is started, too."""
+    system = System(
+        {"env": {"dsn": "d"}, "a": {"x": pool(), "y": plain()}, "b": {"z": plain(tags=["own"])}},
+        base={"tags": ["base"], "config": {"dsn": ref("log.main")}},
+    ).add({"log.main": Component(list)})
+    assert system.graph().select("tag:base") == system.graph().select(["a", "b", "log"])
+    assert system.graph().select("tag:own") == (Id("b", "z"),)
+    live = system.start("a.x")
+    assert [str(id) for id in (Id("a", "x"), Id("a", "y"), Id("log", "main")) if live.state(id) == "running"] == [
+        "a.x",
+        "log.main",
+    ]
+    assert {str(id) for id in system.select("a.x")} == {"a.x", "log.main"}
+
+
+def test_base_of_what_is_selected_stays() -> None:
+    """A part of a system has the whole base, for what is added to it later."""
+    part = System({"a": {"x": pool(), "y": plain()}}, base={"config": {"size": 5}}).select("a.y")
+    assert instances(part.add({"a.new": pool()}), "a")["new"] == ("default", 5)
 
 
 def test_subsystem_has_a_base_of_its_own() -> None:
@@ -580,6 +623,22 @@ def test_signal_that_the_system_does_not_have_is_a_problem() -> None:
     problems = System({"a": {"x": given()}}, base=base, signals=[Signal("reload")]).check()
     assert [problem.path for problem in problems] == [("deadlines", "stp"), ("handlers", "relaod")]
     assert ["Did you mean stop?" in problems[0].hint, "Did you mean reload?" in problems[1].hint] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        {"pre": {"start": lambda ctx=Context.here: None}},
+        {"post": {"start": {"told": lambda ctx=Context.here: None}}},
+        {"status": lambda ctx=Context.here: None},
+        {"resolve": lambda ctx=Context.here: None},
+    ],
+)
+def test_handler_of_a_base_that_takes_the_context_alone_is_a_problem(slots: dict[str, Any]) -> None:
+    """A handler gets the instance first, so that one with a parameter for the context only is told by the check."""
+    problems = System({"a": {"x": plain(), "y": plain()}}, base=slots).check()
+    assert [str(problem.id) for problem in problems] == ["a.x", "a.y"]
+    assert "multiple values for argument 'ctx'" in problems[0].what
 
 
 def test_failing_handler_of_a_base_is_a_failure_of_its_component() -> None:

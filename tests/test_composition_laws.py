@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -13,8 +14,10 @@ from mainspring import (
     BadOverride,
     Component,
     DefinitionError,
+    HandlerCall,
     Id,
     MergeConflict,
+    Subsystem,
     System,
     adjust,
     build,
@@ -25,6 +28,8 @@ from mainspring import (
     subsystem,
     tagged,
 )
+from mainspring._core.base import Base
+from mainspring._core.expand import expanded
 
 Path = tuple[str, ...]
 Winner = Literal["left", "right"] | None
@@ -81,6 +86,8 @@ def bases(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         base["tags"] = draw(TAGS)
     if draw(st.booleans()):
+        base["status"] = draw(HANDLERS)
+    if draw(st.booleans()):
         base["deadlines"] = draw(st.dictionaries(st.sampled_from(["start", "stop"]), st.integers(1, 3), min_size=1))
     return base
 
@@ -90,7 +97,7 @@ def systems(draw: st.DrawFn, depth: int = 1) -> System:
     """A small system: constants, components, subsystems, options and a base."""
     nodes = DATA | components()
     if depth:
-        nodes |= systems(depth=depth - 1).map(subsystem)
+        nodes |= subsystems(systems(depth=depth - 1))
     names = draw(st.sets(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), min_size=1, max_size=4))
     groups: dict[str, dict[str, Any]] = {}
     for group, name in sorted(names):
@@ -104,14 +111,39 @@ def systems(draw: st.DrawFn, depth: int = 1) -> System:
     )
 
 
+@st.composite
+def subsystems(draw: st.DrawFn, inner: st.SearchStrategy[System]) -> Subsystem:
+    """A system as a part, with some of its places imported: by values, and by references to what may be there or not."""
+    system = draw(inner)
+    imports: dict[Path, Any] = {}
+    for path in draw(st.lists(st.sampled_from([path for path, _ in places(system)]), max_size=2)):
+        if not (is_handler(path) or path[-2:-1] == ("deadlines",) or any(overlap(path, other) for other in imports)):
+            imports[path] = draw(SCALARS | st.sampled_from(["a.x", "b.y"]).map(ref))
+    return subsystem(system, {".".join(path): value for path, value in imports.items()})
+
+
+def imported(system: System, before: Path = ()) -> Iterator[Path]:
+    """Every place that is given from outside, to a subsystem."""
+    for group, members in system.groups.items():
+        for name, value in members.items():
+            if isinstance(value, Subsystem):
+                path = (*before, group, name)
+                yield from ((*path, *one.split(".")) for one in value.imports)
+                yield from imported(System._of(value._definition), path)
+
+
 def places(system: System, before: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every place that an override of a system may name, with what stands there."""
+    """Every place that an override of a system may name, with what stands there; of what is imported the import alone."""
     for group, members in system.groups.items():
         for name, value in members.items():
             path = (*before, group, name)
             yield path, value
-            if hasattr(value, "imports"):
-                yield from places(System._of(value._definition), path)
+            if isinstance(value, Subsystem):
+                yield from (((*path, "imports", one), what) for one, what in value.imports.items())
+                given_from_outside = [(*path, *one.split(".")) for one in value.imports]
+                for place, inner in places(System._of(value._definition), path):
+                    if not any(overlap(place, one) for one in given_from_outside):
+                        yield place, inner
             elif isinstance(value, Component):
                 yield from inside(value.config, (*path, "config"))
                 for signal, handlers in value.post.items():
@@ -276,6 +308,7 @@ def test_place_exists_or_can_be_added(system: System, data: st.DataObject) -> No
         *data.draw(st.sampled_from(list(known)))[:-1], data.draw(st.sampled_from(["new", "k", "x", "p"]))
     )  # fmt: skip
     assume(len(path) > 1)
+    assume(not any(overlap(path, place) for place in imported(system)))
     value = one if is_handler(path) else 3
     if path in known:
         system.override({path: value})
@@ -380,6 +413,76 @@ def test_bases_one_over_the_other(system: System, first: dict[str, Any], last: d
             assert found == inner if not isinstance(inner, dict) or slot == "config" else inner.items() <= found.items()
     both: Any = System({}).with_base(first).with_base(last)._definition.base
     assert system.with_base({} if both is None else both.slots) == changed
+
+
+def by_hand(node: Any, base: Any) -> Any:
+    """A component that is given itself what it lacks and the base has; all else as it is."""
+    if not isinstance(node, Component) or isinstance(node, Subsystem):
+        return node
+    post = {
+        signal: {**base.get("post", {}).get(signal, {}), **node.post.get(signal, {})}
+        for signal in (*base.get("post", {}), *node.post)
+    }
+    handlers = {**base.get("handlers", {}), **node.handlers}
+    slots: dict[str, Any] = {"post": post, "handlers": handlers, "tags": {*base.get("tags", ()), *node.tags}}
+    deadlines = {**(base.get("deadlines") or {}), **(node.deadlines or {})}
+    return Component(
+        make, config={**base.get("config", {}), **node.config}, **slots, **({"deadlines": deadlines} if deadlines else {})
+    )
+
+
+def bases_by_hand(system: System, before: Path = ()) -> dict[Path, Any]:
+    """What the parts of a system are when each was given by hand what the base of its own system has for it."""
+    base: Any = system._definition.base
+    slots = {} if base is None else base.slots
+    found: dict[Path, Any] = {}
+    for id in system:
+        node = system[id]
+        path = (*before, id.group, id.name)
+        if isinstance(node, Subsystem):
+            found |= bases_by_hand(System._of(node._definition).override(node.imports), path)
+        else:
+            found[path] = by_hand(node, slots)
+    return found
+
+
+@given(systems(), bases())
+def test_what_a_component_says_itself_wins_over_the_base(system: System, base: dict[str, Any]) -> None:
+    """A base is what each component would be given by hand: own values, handlers of the same name and slots win, and
+    constants, the subsystem itself and what is inside of it have nothing of it."""
+    based = system.with_base(base)
+    inner: Any = expanded(based._definition)
+    found = System._of(inner)
+    wanted = bases_by_hand(based)
+    parts = {path: ".".join(path) for path in wanted}
+    assert {path: found[parts[path]] for path in wanted} == wanted
+    for id in system:
+        if isinstance(system[id], Subsystem):
+            alone: Any = expanded(system._definition)
+            assert found[id].post == System._of(alone)[id].post
+            assert found[id].handlers == System._of(alone)[id].handlers
+            assert found[id].tags == System._of(alone)[id].tags
+
+
+@given(st.lists(components(), min_size=1, max_size=3), bases())
+def test_a_base_is_called_and_given_as_if_by_hand(parts: list[Component[Any]], base: dict[str, Any]) -> None:
+    """What runs under a base is what runs where each component was given by hand what it lacks."""
+    based = System({"g": {f"c{i}": part for i, part in enumerate(parts)}}, base=base)
+    plain = System({"g": {f"c{i}": by_hand(part, Base(base).slots) for i, part in enumerate(parts)}})
+    told = []
+    for system in (based, plain):
+        seen: list[Any] = []
+        with system.wrap(partial(noted, seen)).started() as live:
+            instances = [live[id] for id in system]
+            live.status()
+        told.append((instances, seen, [entry.tags for _, entry in system.describe().items()]))
+    assert told[0] == told[1]
+
+
+def noted(seen: list[Any], call: HandlerCall) -> Any:
+    """A wrapper that notes which handler is called, and whose."""
+    seen.append((call.id, call.signal, call.handler, call.function))
+    return call()
 
 
 # --- What check finds, and what start meets -----------------------------------------------------------------------------

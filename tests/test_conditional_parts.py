@@ -409,6 +409,16 @@ def test_flag_that_is_no_bool_is_an_error(value: Any) -> None:
     assert "has to be known before anything starts" in problem.hint
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("no", "a str"), (1, "an int"), (None, "None"), (Secret("hunter2"), "a str"), ([1], "a list")]
+)
+def test_error_of_a_flag_says_what_it_is_instead(value: Any, shown: str) -> None:
+    """The kind of what stands there is told, and not the value, which may be a secret."""
+    system = System({"env": {"mail": value}, "app": {"sender": switched(ref("env.mail"))}})
+    problem = only_problem(system)
+    assert problem.what == f"it is switched by env.mail, which is no constant True or False, but {shown}."
+
+
 @pytest.mark.parametrize("flag", [ref("app.site"), ref("app.site.x"), local_ref("site"), ref("env")], ids=repr)
 def test_flag_that_is_a_component_or_a_group_is_an_error(flag: Any) -> None:
     """What is known only when something runs cannot be a flag, nor can several values."""

@@ -320,6 +320,20 @@ def test_star_args() -> None:
     assert instance_of(component(collect)(1)) == (1, (), 0)
 
 
+def test_call_with_what_is_missing_and_what_is_unknown() -> None:
+    """One sentence says both, with what was nearly meant."""
+
+    def connect(size: int, dsn: str) -> None: ...
+
+    with pytest.raises(BadArguments) as caught:
+        component(connect)(siez=3, dsn="x")  # type: ignore[call-arg]
+    (problem,) = caught.value.problems
+    assert problem.what.endswith(
+        "connect(...) is called without size, which it needs, and with siez, which it does not take."
+    )
+    assert "siez: did you mean size?" in problem.hint
+
+
 def test_star_args_do_not_slip_into_other_parameters() -> None:
     """What a config gives for `*args` never becomes another parameter's value."""
 
@@ -380,6 +394,46 @@ def test_context_is_no_argument_of_a_function_with_kwargs_either() -> None:
 
     with pytest.raises(BadArguments):
         component(start)(1, 2)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("slots", "place"),
+    [
+        ({"stop": lambda ctx=Context.here: None}, "stop"),
+        ({"status": lambda ctx=Context.here: None}, "handlers.status"),
+        ({"suspend": lambda *, ctx=Context.here: None}, "handlers.suspend"),
+        ({"resolve": lambda ctx=Context.here: None}, "resolve"),
+        ({"pre": {"start": lambda ctx=Context.here: None}}, "pre.start.handler"),
+        ({"post": {"stop": {"x": lambda ctx=Context.here: None}}}, "post.stop.x"),
+    ],
+)
+def test_handler_that_takes_the_context_alone(slots: dict[str, Any], place: str) -> None:
+    """A handler gets the instance first: one that has a place for the context only is found before the start."""
+    for system in (
+        System({"a": {"x": Component(dict, **slots)}}),
+        System({"a": {"x": Component(dict, **slots)}}).wrap(bare),
+    ):
+        (problem,) = system.check()
+        assert ".".join(problem.path) == place
+        assert problem.what.endswith("and a handler is called with the instance alone.")
+        assert "ctx: Context = Context.here" in problem.hint
+
+
+def test_handler_that_takes_the_instance_and_the_context() -> None:
+    """The context comes by its name, wherever it stands among the parameters."""
+    several: dict[str, Any] = {
+        "stop": lambda it, ctx=Context.here: None,
+        "status": lambda *its, ctx=Context.here: str(ctx.id),
+        "resolve": lambda it, *, ctx=Context.here: it,
+        "pre": {"start": lambda it=0, ctx=Context.here: None},
+    }
+    with System({"a": {"x": Component(dict, **several)}}).wrap(bare).started() as live:
+        assert live.status() == {("a", "x"): "a.x"}
+
+
+def bare(call: Any) -> Any:
+    """A wrapper that changes nothing."""
+    return (yield)
 
 
 # --- Classes ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -165,6 +166,13 @@ def test_data_is_compared_at_the_leaves(old: Any, new: Any, expected: list[str])
 def test_a_function_is_shown_by_its_name() -> None:
     """Functions and classes stand in a line by their qualified names, within data too."""
     assert constants(print, [announce, Point]) == ["~ env.x: print -> [announce, Point]"]
+
+
+def test_a_handler_that_is_a_partial_shows_no_arguments() -> None:
+    """What a partial was given may be private, and is not shown in a list of handlers."""
+    handler = partial(announce, "hunter2")
+    (line,) = components(part(status=handler), part())
+    assert (line.startswith("- db.pool."), "announce" in line, "hunter2" in line) == (True, True, False)
 
 
 def test_two_values_that_look_the_same() -> None:
@@ -359,6 +367,20 @@ def test_secrets_are_masked() -> None:
         assert "hunter" not in str(diff) + repr(list(diff)) + json.dumps(diff.as_dict())
     assert lines(old, new)[0] == "~ env.login: Secret('***') -> another Secret('***')"
     assert old.diff(new)[0].new.reveal()["password"] == "hunter3"
+
+
+def test_what_takes_the_place_of_a_secret_is_masked() -> None:
+    """A plain value in the place of a secret is mostly as secret, and so is one that a secret replaces; the line says which."""
+    assert constants(Secret("hunter2"), "hunter3") == ["~ env.x: Secret('***') -> Secret('***'), no secret any more"]
+    assert constants("hunter3", Secret("hunter2")) == ["~ env.x: Secret('***') -> Secret('***'), a secret now"]
+    assert constants({"a": Secret("hunter2")}, {"a": "hunter3"}) == [
+        "~ env.x.a: Secret('***') -> Secret('***'), no secret any more"
+    ]
+    assert components(part({"a": Secret("hunter2")}), part({"a": "hunter3"})) == [
+        "~ db.pool.config.a: Secret('***') -> Secret('***'), no secret any more"
+    ]
+    (change,) = System({"env": {"x": Secret("hunter2")}}).diff(System({"env": {"x": "hunter3"}}))
+    assert "hunter" not in repr(change)
 
 
 # --- As data ----------------------------------------------------------------------------------------------------------

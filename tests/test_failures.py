@@ -678,3 +678,28 @@ def test_report_of_a_failed_start_tells_of_all_that_took_part(log: Log) -> None:
     assert report["a.z"].called is False
     assert report["a.z"].skipped
     assert "a.y" in str(report)
+
+
+@pytest.mark.parametrize("is_concurrent", [False, True])
+def test_report_says_of_all_that_was_not_reached_that_the_request_was_given_up(is_concurrent: bool) -> None:
+    """What was not begun because another failed says so, also where it only needs something that was not begun."""
+
+    def fails() -> None:
+        raise ValueError
+
+    async def fine() -> None: ...
+
+    parts = {
+        "bad": Component(fails),
+        "x": Component(dict, config={"it": 1}),
+        "y": Component(dict, config={"it": ref("a.x")}),
+        "z": Component(dict, config={"it": ref("a.y")}),
+    }
+    if is_concurrent:
+        parts["fine"] = Component(fine)
+    with pytest.raises(StartError) as caught:
+        System({"a": parts}).start()
+    assert caught.value.live is not None
+    report = caught.value.live.report
+    assert {report[f"a.{name}"].skipped for name in "xyz"} == {"the request was given up before"}
+    assert "it is defined" not in str(report)

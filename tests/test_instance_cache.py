@@ -36,11 +36,13 @@ from mainspring import (
     build,
     component,
     local_ref,
+    one_tagged,
     ref,
     required,
     subsystem,
     tagged,
 )
+from mainspring.wrappers import retried
 from visits.database import server
 
 PATIENCE = 20.0  # seconds that a test waits for what should come at once
@@ -500,6 +502,65 @@ def test_with_wrappers(log: Log, cache: InstanceCache) -> None:
         "db.server stop",
         "stop server",
     ]
+
+
+def around(call: Any) -> Any:
+    """A wrapper that changes nothing."""
+    return (yield)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda system: system.wrap(around),
+        lambda system: system.wrap(around).wrap(around, signals=["start"]),
+        lambda system: system.wrap(retried(times=2)).wrap(around, "db"),
+        lambda system: system.with_plugins("timing"),
+        lambda system: system.with_plugins("schemas"),
+        lambda system: system.with_plugins("schemas", "timing").with_base({"tags": ["b"]}).wrap(around),
+    ],
+)
+def test_systems_wrapped_alike(log: Log, cache: InstanceCache, made: Callable[[System], System]) -> None:
+    """Components that are equal mean the same by a key where equal wrappers are around them, however often that was made."""
+    server = log.part("server")
+    for _ in range(3):
+        system = made(System({"db": {"server": server().replace(cached=True)}}))
+        system.start(cache=cache).stop()
+        system.override({"db.server.cached": True}).start(cache=cache).stop()
+    assert log == ["start server"]
+
+
+def test_systems_wrapped_differently(log: Log, cache: InstanceCache) -> None:
+    """A wrapper that one does not have, or that is made anew each time, makes another thing under the key, as the error says."""
+
+    def spied() -> System:
+        def spy(call: Any) -> Any:
+            return (yield)
+
+        return bare.wrap(spy)
+
+    bare = System({"db": {"server": log.part("server", cached=True)()}})
+    spied().start(cache=cache).stop()
+    for other in (bare, bare.wrap(around), spied()):
+        with pytest.raises(
+            StateError, match=r"has something else under the key 'db\.server': scope is different"
+        ) as caught:
+            other.start(cache=cache)
+        assert "a closure or a lambda, is another one each time, in a base and as a wrapper, too." in str(caught.value)
+    assert log == ["start server"]
+
+
+@pytest.mark.parametrize("alias", [ref("off.it", optional=True), one_tagged("none", optional=True)])
+def test_a_reference_into_an_optional_alias_of_nothing(cache: InstanceCache, alias: Any) -> None:
+    """With a cache as without one, an optional reference that goes further into an alias of what is off gives `None`."""
+    system = System(
+        {
+            "off": {"it": Component(dict, enabled=False)},
+            "env": {"alias": alias},
+            "a": {"x": Component(dict, config={"k": ref("env.alias.k", optional=True)}, cached=True)},
+        }
+    )
+    assert system.start()["a.x"] == system.start(cache=cache)["a.x"] == {"k": None}
 
 
 def test_marked_by_an_override(log: Log, cache: InstanceCache) -> None:

@@ -173,8 +173,9 @@ def watch_exception(code: CodeType, offset: int, error: BaseException) -> None:
 def is_of_the_user(frame: FrameType) -> bool:
     """Whether a frame belongs to a handler, or to these tests."""
     # What a handler does, and what it calls, is the user's; contextlib is part of the handlers written with it. What is done
-    # when garbage is collected can raise nothing: there Python itself loses an interruption.
-    return frame.f_globals.get("__name__") in (__name__, "contextlib", "_weakrefset")
+    # when garbage is collected can raise nothing: there Python itself loses an interruption; Hypothesis measures it.
+    names = (__name__, "contextlib", "_weakrefset", "hypothesis.internal.conjecture.junkdrawer")
+    return frame.f_globals.get("__name__") in names
 
 
 def is_entered_directly(code: CodeType) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from mainspring import (
     Component,
+    Context,
     Id,
     NotStarted,
     Secret,
@@ -26,6 +27,7 @@ from mainspring import (
     opaque,
     ref,
 )
+from mainspring.wrappers import retried
 
 
 class Settings:
@@ -323,6 +325,25 @@ def test_description_masks_secrets_in_constants() -> None:
         assert live.describe()["env.login"].instance == {"user": "u", "password": Secret("***")}
 
 
+def test_description_of_one_component_masks_secrets_as_the_whole_does() -> None:
+    """What a handler kept in `meta`, and what the instance shows, has no secret in the text of the one component either."""
+
+    @component
+    def login(password: str, *, ctx: Context = Context.here) -> str:
+        ctx.meta["pw"] = {"it is": password}
+        return f"logged in with {password}"
+
+    system = System({"env": {"pw": Secret("hunter2")}, "a": {"b": login(ref("env.pw"))}})
+    with system.started() as live:
+        description = live.describe()
+        assert "hunter2" not in str(description) + json.dumps(description.as_dict())
+        for id in ("a.b", Id("a", "b")):
+            assert "hunter2" not in str(description[id])
+        assert str(description["a.b"]) in str(description)
+        assert "pw={'it is': '***'}" in str(description["a.b"])
+        assert live.meta("a.b") == {"pw": {"it is": "hunter2"}}
+
+
 @pytest.mark.parametrize(
     ("env", "path", "value"),
     [
@@ -361,6 +382,55 @@ def test_description_shows_optional_and_local_references() -> None:
     system = System({"a": {"x": 1, "off": Component(dict, enabled=False), "b": Component(dict, config=config)}})
     with system.started() as live:
         assert live.describe()["a.b"].resolved == {"off": None, "x": 1}
+
+
+def around(call: Any) -> Any:
+    """A wrapper that changes nothing."""
+    return (yield)
+
+
+def further(call: Any) -> Any:
+    """Another one."""
+    return (yield)
+
+
+@component
+def scope() -> Iterator[int]:
+    """A generator."""
+    yield 1
+
+
+@component
+def function() -> int:
+    """A function."""
+    return 1
+
+
+@component
+async def later() -> int:
+    """An async function."""
+    return 1
+
+
+@pytest.mark.parametrize("definition", [scope(), function(), later(), Component(Settings), Component(Settings, repr)])
+def test_description_shows_wrappers(definition: Component[Any]) -> None:
+    """A component lists the wrappers around its handlers by name, the outermost first, each once."""
+    system = System({"a": {"b": definition, "c": 1}})
+    assert system.describe()["a.b"].wrapped_by == ()
+    assert "wrapped by" not in str(system.describe())
+    assert system.wrap(around).describe()["a.b"].wrapped_by == ("around",)
+    wrapped = system.wrap(around).wrap(further).wrap(retried(times=2))
+    entry = wrapped.describe()["a.b"]
+    assert entry.wrapped_by == ("retried", "further", "around")
+    assert "wrapped by  retried, further, around" in str(entry)
+    assert wrapped.describe()["a.c"].wrapped_by == ()
+
+
+def test_description_shows_wrappers_of_single_signals() -> None:
+    """A wrapper around one signal only is shown where the component has a handler for it."""
+    system = System({"a": {"b": Component(Settings, status=repr), "c": Component(Settings)}})
+    entries = system.wrap(around, signals=["status"]).wrap(further, "a.c").describe()
+    assert (entries["a.b"].wrapped_by, entries["a.c"].wrapped_by) == (("around",), ("further",))
 
 
 def test_description_as_plain_data() -> None:
@@ -447,6 +517,37 @@ def test_every_request_returns_its_report() -> None:
     assert live.report.request == "status"
     assert live.report["db.pool"].result == "good"
     live.stop()
+
+
+def test_status_by_text() -> None:
+    """What `status` gives is looked up by the text of an id as by the id; another text is a plain `KeyError`."""
+    with System(
+        {"db": {"pool": pool(dsn="d")}, "a.b": {"c": Component(Settings, status=lambda it: it.port)}}
+    ).started() as live:
+        status = live.status()
+        assert status["db.pool"] == status[Id("db", "pool")] == "good"
+        assert status['"a.b".c'] == status[Id("a.b", "c")] == 80
+        assert set(status) == {Id("db", "pool"), Id("a.b", "c")}
+        assert status.get("db.pol") is None
+        for wrong in ("db.pol", 3):
+            with pytest.raises(KeyError):
+                status[wrong]  # type: ignore[index]
+
+
+# --- The graph ----------------------------------------------------------------------------------------------------------
+
+
+def test_graph_selects_as_a_request_does() -> None:
+    """`select` of a graph gives what a selection names and what is on, in the order of starting, without what that needs."""
+    graph = some_system().override({"db.pool.config.dsn": ref("web.app")}).graph()
+    assert graph.select(None) == tuple(graph.ids)
+    assert graph.select("tag:database") == graph.select("db.pool") == (Id("db", "pool"),)
+    assert graph.select(["db", "web.app"]) == (Id("web", "app"), Id("db", "pool"))
+    assert graph.select([]) == ()
+    off = System({"a": {"x": Component(dict, enabled=False), "y": Component(dict)}}).graph()
+    assert off.select("a") == off.select("a.*") == (Id("a", "y"),)
+    with pytest.raises(UnknownComponent, match=r"Did you mean db\.pool\?"):
+        graph.select("db.pol")
 
 
 def test_report_before_any_request() -> None:

@@ -890,6 +890,28 @@ def test_a_crash_that_is_kept_spoils_the_start_of_what_needs_it() -> None:
     assert [failure.node for failure in machine.failures] == [1]
 
 
+def test_a_change_says_how_long_its_step_took_whenever_it_is_told() -> None:
+    """What a change says of its time is that of its own stage, also when it is asked for after the roll-back began."""
+    graph = graph_of(System({"g": {name: Component(dict, nothing) for name in "abc"}})._definition)
+    machine = Machine([Plan(graph, START)], bytearray(3), bytearray(3), limit=2, watch=True)
+    assert (machine.begin(10.0), machine.begin(11.0)) == (0, 1)
+    machine.succeeded(0, 12.5)
+    machine.failed(1, ValueError(), 13.0)
+    assert machine.begin(20.0) == 0
+    assert machine.row is STOP
+    told = [(change.node, STATES[change.new], change.took) for change in machine.changes]
+    assert told == [
+        (0, State.STARTING, 0.0),
+        (1, State.STARTING, 0.0),
+        (0, State.RUNNING, 2.5),
+        (1, State.FAILED, 2.0),
+        (0, State.STOPPING, 0.0),
+    ]
+    machine.succeeded(0, 24.0)
+    assert machine.begin(25.0) == DONE
+    assert (STATES[machine.changes[-1].new], machine.changes[-1].took) == (State.STOPPED, 4.0)
+
+
 def test_a_signal_of_ones_own_passes_over_what_needs_one_that_failed() -> None:
     """Where a row of the table goes dependencies first and leads to a state, who needs one that did not follow is not asked."""
     reload = Signal("reload", "dependencies first", after="running")

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from mainspring import Component, MergeConflict, Plugin, Retry, Secret, System, ref, required, subsystem
+from mainspring import (
+    BadOverride,
+    Component,
+    MergeConflict,
+    Plugin,
+    Retry,
+    Secret,
+    System,
+    ref,
+    required,
+    subsystem,
+)
 
 Parts = list[Any]
 
@@ -51,6 +62,22 @@ def test_what_one_side_requires_the_other_gives(winner: Any) -> None:
     left, right = System({"env": {"x": required}}), System({"env": {"x": 1}})
     assert left.merge(right, winner=winner)["env.x"] == 1
     assert right.merge(left, winner=winner)["env.x"] == 1
+
+
+@pytest.mark.parametrize("winner", [None, "left", "right"])
+@pytest.mark.parametrize("given", [Component(list), subsystem(System({"a": {"b": 1}})), ref("a.y"), None])
+def test_what_is_required_may_be_of_any_kind(given: Any, winner: Any) -> None:
+    """The place is filled by a component, a subsystem, a reference or a value alike, and keeps its place in the group."""
+    left, right = System({"a": {"x": required, "y": 2}}), System({"a": {"x": given}})
+    assert left.merge(right, winner=winner) == System({"a": {"x": given, "y": 2}})
+    assert right.merge(left, winner=winner) == System({"a": {"x": given, "y": 2}})
+    assert left.merge(left, winner=winner) == left
+
+
+def test_an_argument_that_is_required_is_not_filled_by_a_merge() -> None:
+    """Components are compared as wholes: two that differ in an argument are a conflict, also where one requires it."""
+    left, right = (System({"a": {"x": Component(make, config={"k": value})}}) for value in (required, 1))
+    assert str(conflict_of(left, right).id) == "a.x"
 
 
 def test_conflict_shows_no_secret() -> None:
@@ -220,6 +247,40 @@ def test_plugins_of_both_sides() -> None:
     left, right = start.override({"env.x": 1}), start.with_plugins(two)
     merged = left.merge(right)
     assert [effect.name for effect in merged.explain_plugins()] == ["one", "two"]
+
+
+@pytest.mark.parametrize("plugin", ["timing", "schemas", Plugin("p", defaults={"env": {"y": 2}})])
+def test_one_plugin_of_both_sides(plugin: Any) -> None:
+    """A plugin that was applied to both systems is there once, whichever system it changed."""
+    left, right = System({"a": {"x": Component(list)}}), System({"b": {"x": Component(list)}})
+    merged = left.with_plugins(plugin).merge(right.with_plugins(plugin))
+    assert len(merged.explain_plugins()) == 1
+    both = left.merge(right).with_plugins(plugin)
+    assert {id: merged[id] for id in merged} == {id: both[id] for id in both}
+    assert len(merged.merge(merged).explain_plugins()) == 1
+
+
+def test_two_plugins_of_one_name() -> None:
+    """Two different plugins of one name are a conflict, as in one system; a winner decides which of them is told."""
+    one, two = Plugin("p", merges={"env": {"x": 1}}), Plugin("p", merges={"env": {"y": 2}})
+    left, right = System({}, plugins=[one]), System({}, plugins=[two])
+    assert "plugin 'p' applied, and they are not the same" in conflict_of(left, right).what
+    merged = left.merge(right, winner="left")
+    assert merged == System({"env": {"x": 1, "y": 2}})
+    assert str(merged.explain_plugins()) == "p\n  + env.x: 1"
+    assert len(left.merge(right, winner="right").explain_plugins()) == 1
+
+
+# --- What it may be merged or compared with -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("given", "shown"), [({}, "a dict"), (None, "None"), (3, "an int"), (System, "a type")])
+def test_what_is_no_system(given: Any, shown: str) -> None:
+    """What is merged or compared with a system and is none is told, with what to write."""
+    for verb, done in (("merge", "merged"), ("diff", "compared")):
+        with pytest.raises(BadOverride, match=f"A system is {done} with a System, not with {shown}") as caught:
+            getattr(System({}), verb)(given)
+        assert f"Write {verb}(System(" in str(caught.value)
 
 
 # --- Subsystems ---------------------------------------------------------------------------------------------------------

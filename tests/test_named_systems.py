@@ -22,6 +22,7 @@ from command_line import PATIENCE, Process, mainspring
 
 from mainspring import (
     BadArguments,
+    BadComponent,
     BadId,
     Component,
     DefinitionError,
@@ -32,6 +33,7 @@ from mainspring import (
     named_system,
     named_systems,
     run,
+    subsystem,
 )
 from mainspring._named import isolated
 
@@ -220,24 +222,25 @@ def picky(environ: str, *, debug: bool) -> System:
 
 
 @pytest.mark.parametrize(
-    ("thing", "what", "hint"),
+    ("thing", "what", "why"),
     [
         (picky, "picky", "It needs arguments: environ, debug. A function that returns a system is called without any"),
         (later, "later", "It is an async function."),
         (pool, "pool", "It is a component function."),
         (System, "System", "It is a class. A system is an object of it"),
-        (System({}), "<System: empty>", "It is a system. Write a function that returns it, or list it in pyproject"),
+        (System({}), "<System: empty>", "It is a system itself, which may be listed in pyproject.toml as it is."),
         (3, "3", "It is an int."),
         (lambda: System({}), "<lambda>", "It has no name of its own that could be used: named_system("),
     ],
 )
-def test_what_cannot_return_a_system_is_refused(write: Write, thing: Any, what: str, hint: str) -> None:
+def test_what_cannot_return_a_system_is_refused(write: Write, thing: Any, what: str, why: str) -> None:
     """Where the decorator stands, not when the name is used."""
     with pytest.raises(BadArguments) as caught:
         named_system(thing)
     (problem,) = caught.value.problems
-    assert problem.what == f"named_system is for functions that return a system, not for {what}."
-    assert problem.hint.startswith(hint)
+    begin = f"named_system is for functions that return a system: {what} cannot be registered. {why}"
+    assert problem.what.startswith(begin)
+    assert problem.hint == "Write a function without required arguments that returns the system."
     assert problem.site is not None
     assert problem.site.file == __file__
     assert named_systems() == []
@@ -525,6 +528,33 @@ def test_merge_takes_a_name(write: Write) -> None:
     write("pyproject.toml", TABLE)
     write("shop.py", SHOP)
     assert System({"app": {"x": 1}}).merge("prod")["env.port"] == 8080
+
+
+def test_diff_takes_a_name(write: Write) -> None:
+    """Of the system that this one is compared with."""
+    write("pyproject.toml", TABLE)
+    write("shop.py", SHOP)
+    system = System({"app": {"x": 1}})
+    assert list(system.diff("prod")) == list(system.diff(System.named("prod")))
+    assert "+ env.port: 8080" in str(system.diff("prod"))
+
+
+def test_merge_and_diff_know_no_other_name(write: Write) -> None:
+    """A name that there is not is an error with what is near."""
+    write("pyproject.toml", TABLE)
+    write("shop.py", SHOP)
+    for verb in (System({}).merge, System({}).diff):
+        with pytest.raises(UnknownSystem, match=r"Did you mean prod\?"):
+            verb("prd")
+
+
+def test_a_subsystem_is_given_the_system_itself(write: Write) -> None:
+    """A name in its place is an error that shows how to have the system of that name."""
+    with pytest.raises(
+        BadComponent,
+        match=r"Write subsystem\(System\(\{...\}\), \{...\}\), or subsystem\(System\.named\('prod'\), ...\)",
+    ):
+        subsystem("prod")  # type: ignore[arg-type]
 
 
 def test_run_takes_a_name(write: Write) -> None:

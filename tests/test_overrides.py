@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -212,6 +213,15 @@ def test_more_exact_paths_come_last() -> None:
     assert changed == some_system().override(dict(reversed(first.items())))
 
 
+@pytest.mark.parametrize("is_exact_first", [True, False])
+def test_more_exact_comes_last_through_a_nested_mapping(is_exact_first: bool) -> None:
+    """A slot in a nested mapping is a slot of the component that the same call puts there, whichever is written first."""
+    changes = [("a", {"x": {"config": {"k": 2}}}), ("a.x", Component(make, config={"k": 1, "l": 1}))]
+    system = System({"a": {"x": 0}}).override(dict(changes if is_exact_first else reversed(changes)))
+    with system.started() as live:
+        assert live["a.x"] == {"k": 2, "l": 1}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -342,6 +352,28 @@ def test_adjust_of_a_secret_that_raises(path: str) -> None:
     assert "ValueError" in str(problem)
 
 
+def test_error_of_a_function_of_a_secret_leads_to_it_nowhere() -> None:
+    """What a function raised of a secret is no cause and no detail, so that no traceback shows it."""
+    secret = "".join(["hunt", "er2"])  # so that the line itself, which a traceback shows, does not have it
+    system = System({"env": {"login": Secret({"user": secret})}})
+    with pytest.raises(BadOverride) as caught:
+        system.override({"env.login.user": adjust(int), "env.login": adjust(lambda login: login[login["user"]])})
+    error = caught.value
+    told = "".join(traceback.format_exception(error)) + repr(error) + str([p.details for p in error.problems])
+    assert secret not in told
+    assert error.__cause__ is None
+    assert [type(it) for it in (error.__context__, error.__cause__)] == [type(None)] * 2
+
+
+def test_function_of_a_secret_beside_another_that_raises() -> None:
+    """The cause of the problem beside it is kept."""
+    system = System({"env": {"login": Secret("hunter2"), "port": "x"}})
+    with pytest.raises(BadOverride) as caught:
+        system.override({"env.login": adjust(int), "env.port": adjust(int)})
+    assert str(caught.value.__cause__) == "invalid literal for int() with base 10: 'x'"
+    assert len(caught.value.problems) == 2
+
+
 def test_adjust_keeps_a_secret_secret() -> None:
     """What is put into a secret stays in it."""
     changed = some_system().override({"env.login.password": adjust(lambda old: "q")})
@@ -462,6 +494,19 @@ def test_error_says_nothing_of_a_secret() -> None:
         )
     )
     assert "hunter2" not in str(problem_of(lambda: system.override({"a.b.password.d": 1})))
+
+
+def test_error_lists_nothing_of_a_secret() -> None:
+    """Of what is in a secret only that is shown which was nearly known; a list of the rest would give it away."""
+    system = System({"a": {"b": Secret({"user": 1, "hunter2": {"zebra": 2}})}})
+    for path in ("a.b.x", "a.b.hunter2.x", "a.b.user.x"):
+        problem = problem_of(lambda: system.override({path: 1}))  # noqa: B023
+        assert "hunter2" not in str(problem).replace("a.b.hunter2", "")
+        assert "zebra" not in str(problem)
+    problem = problem_of(lambda: system.override({"a.b.x": 1}))
+    assert problem.what.endswith("at a.b there is a secret, which has no x.")
+    assert problem.hint == "What is in a secret is not shown."
+    assert problem_of(lambda: system.override({"a.b.usr": 1})).hint == "Did you mean a.b.user?"
 
 
 # --- With a base --------------------------------------------------------------------------------------------------------
@@ -613,6 +658,18 @@ def test_override_of_a_subsystem_as_a_whole() -> None:
     })  # fmt: skip
     with changed.started() as live:
         assert live["app.part.db.pool"] == ["new", 1, None]
+
+
+@pytest.mark.parametrize("given", [{"env": {"size": 2}}, {"env": {}, "db": {}}])
+def test_override_of_a_subsystem_by_a_dict_of_its_groups(given: Any) -> None:
+    """A dict of a subsystem's groups under its path is an error that shows how to reach in; `opaque` is for who means a dict."""
+    problem = problem_of(lambda: nested_system().override({"app.part": given}))
+    assert "exchanges a whole subsystem for a dict of its groups" in problem.what
+    assert "write the path, app.part.env..." in problem.hint
+    deep = problem_of(lambda: nested_system(2).override({"app.part.app.part": given}))
+    assert "app.part.app.part.env..." in deep.hint
+    assert nested_system().override({"app.part": opaque(given)})["app.part"].value == given
+    assert nested_system().override({"app.part": {"other": 1}})["app.part"] == {"other": 1}
 
 
 def test_adjust_inside_a_subsystem() -> None:

@@ -461,6 +461,17 @@ def test_what_does_not_fit_a_subsystem() -> None:
     assert deeper.details["path"] == "app.billing.db.pool.config.siz"
 
 
+def test_slots_of_what_is_not_there_in_a_subsystem() -> None:
+    """Slots under a name that a subsystem does not have are an error, with the whole path and what is near."""
+    with pytest.raises(BadPlugin) as caught:
+        with_merges(nested(), {"app": {"billing": {"db": {"pol": {"config": {"size": 3}}}}}})
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(
+        "app.billing.db.pol: The plugin p has merges that are slots of app.billing.db.pol, and there is no"
+    )
+    assert "Did you mean app.billing.db.pool?" in problem.hint
+
+
 # --- What does not fit ------------------------------------------------------------------------------------------------
 
 
@@ -512,6 +523,63 @@ def test_a_parameter_in_the_place_of_a_slot() -> None:
     with pytest.raises(BadPlugin, match=r"write opaque\({...}\)"):
         with_merges(system, {"db": {"pool": {"zzz": 3}}})
     assert with_merges(system, {"db": {"pool": FAKE}})["db.pool"] is FAKE
+
+
+@pytest.mark.parametrize("apply", [with_defaults, with_merges])
+@pytest.mark.parametrize("slots", [{"config": {"size": 1}}, {"tags": ["x"], "post": {"start": announce}}])
+@pytest.mark.parametrize(("group", "name", "near"), [("db", "pol", "Did you mean db.pool?"), ("dbb", "pool", "")])
+def test_slots_of_a_component_that_there_is_not(apply: Any, slots: Any, group: str, name: str, near: str) -> None:
+    """A new name with nothing but slots is a component that was named wrongly: an error, not a constant."""
+    system = System({"db": {"pool": pool(dsn=1)}})
+    with pytest.raises(BadPlugin) as caught:
+        apply(system, {group: {name: slots}})
+    (problem,) = caught.value.problems
+    assert f"that are slots of {group}.{name}, and there is no such component" in problem.what
+    assert near in problem.hint
+    assert apply(system, {group: {name: opaque(slots)}})[f"{group}.{name}"].value == slots
+    assert apply(system, {group: {name: {**slots, "more": 1}}})[f"{group}.{name}"] == {**slots, "more": 1}
+
+
+@pytest.mark.parametrize(
+    ("there", "shown"), [(None, "None"), (3, "an int"), (ref("db.other"), "ref('db.other')"), (FAKE, "a dict")]
+)
+def test_slots_over_what_is_no_component(there: Any, shown: str) -> None:
+    """Merging slots into an alias, a fake or any constant but a dict is an error: it would be lost. A default yields."""
+    system = System({"db": {"pool": there, "other": pool(dsn=1)}})
+    with pytest.raises(BadPlugin) as caught:
+        with_merges(system, {"db": {"pool": {"tags": ["x"]}}})
+    (problem,) = caught.value.problems
+    assert f"that are slots of db.pool, and there is no component, but {shown}" in problem.what
+    assert with_defaults(system, {"db": {"pool": {"tags": ["x"]}}}) == system
+
+
+def test_a_dict_that_looks_like_slots_over_a_dict() -> None:
+    """Where a dict stands, one that looks like slots is data."""
+    assert with_merges(env({"tags": ["y"], "a": 1}), {"env": {"x": {"tags": ["x"]}}}) == env({"tags": ["x"], "a": 1})
+
+
+@pytest.mark.parametrize("apply", [with_defaults, with_merges])
+@pytest.mark.parametrize(
+    ("brings", "nested"),
+    [
+        ({"db.pool": {"config": {"size": 3}}}, '{"db": {"pool": ...}}'),
+        ({"db.pool.config": {"size": 3}}, '{"db": {"pool": {"config": ...}}}'),
+    ],
+)
+def test_a_path_in_the_place_of_a_group(apply: Any, brings: Any, nested: str) -> None:
+    """What a plugin brings is nested; a path as an override takes it is an error that shows how to write it."""
+    with pytest.raises(BadPlugin) as caught:
+        apply(System({"db": {"pool": pool(dsn=1)}}), brings)
+    (problem,) = caught.value.problems
+    assert "which is a path and no group" in problem.what
+    assert nested in problem.hint
+
+
+def test_a_group_whose_name_has_a_dot() -> None:
+    """A group with a dot in its name is one like any other where it is there, or where no group begins like it."""
+    system = System({"db": {"x": 1}, "db.old": {"x": 1}})
+    assert with_merges(system, {"db.old": {"x": 2}})["db.old", "x"] == 2
+    assert with_merges(system, {"web.new": {"x": 2}})["web.new", "x"] == 2
 
 
 @pytest.mark.parametrize(
@@ -693,6 +761,12 @@ def test_each_plugin_is_explained() -> None:
     assert repr(report[0]) == "<PluginEffect sizes: 1 change>"
 
 
+def test_a_secret_that_a_plugin_replaces_is_not_told() -> None:
+    """A plain value that takes the place of a secret is mostly as secret, and is masked where a plugin is explained."""
+    system = System({"env": {"x": Secret("hunter2")}}).with_plugins(Plugin("p", merges={"env": {"x": "hunter3"}}))
+    assert str(system.explain_plugins()) == "p\n  ~ env.x: Secret('***') -> Secret('***'), no secret any more"
+
+
 def test_a_system_without_plugins() -> None:
     """Where no plugin was applied, the report is empty and says so."""
     report = env(1).explain_plugins()
@@ -709,7 +783,7 @@ def test_a_report_as_plain_values() -> None:
                 "name": "p",
                 "doc": "Doc.",
                 "changes": [
-                    {"kind": "changed", "path": "env.x", "old": 1, "new": "***"},
+                    {"kind": "changed", "path": "env.x", "old": "***", "new": "***"},
                     {"kind": "added", "path": "env.f", "old": None, "new": "print"},
                 ],
             }

@@ -154,6 +154,17 @@ def test_what_is_no_schema(schema: Any) -> None:
     assert "the schema of db.pool has 3, which checks nothing" in str(error)
 
 
+@pytest.mark.parametrize("schema", ["x", [1], {"size": "x"}, {"size": {"deep": 3}}])
+def test_what_checks_nothing_is_told_before_anything_starts(schema: Any) -> None:
+    """For configs and instances, everything at once, with the place of each; a start is not needed to find it."""
+    part = Component(make, config={"size": 1}, schema=schema, instance_schema=schema)
+    with pytest.raises(BadPlugin) as caught:
+        System({"db": {"pool": part, "fine": Component(make, schema=dict)}}, plugins=["schemas"])
+    assert str(caught.value).count("which checks nothing") == 2
+    assert all(f"db.pool, {slot}: has " in str(caught.value) for slot in ("schema", "instance_schema"))
+    assert f"at: {__file__}:" in str(caught.value)
+
+
 # --- By parameter, and by class ---------------------------------------------------------------------------------------
 
 
@@ -243,6 +254,31 @@ def test_what_starts_later_is_not_started() -> None:
     assert started == []
 
 
+@pytest.mark.parametrize("by", ["argument", "with_plugins"])
+def test_the_checks_come_after_the_base_and_before_the_components_own(by: str) -> None:
+    """The handlers of the system's base come first, then the checks, then those of the component, as the documentation says."""
+    seen: list[str] = []
+
+    def note(what: str) -> Callable[..., None]:
+        return lambda *_: seen.append(what)
+
+    def checks(value: Any) -> None:
+        seen.append("check")
+
+    part = Component(
+        make, schema=checks, instance_schema=checks, pre={"start": {"own": note("own pre")}},
+        post={"start": {"own": note("own post")}},
+    )  # fmt: skip
+    base = {"pre": {"start": {"base": note("base pre")}}, "post": {"start": {"base": note("base post")}}}
+    groups = {"db": {"pool": part}}
+    if by == "argument":
+        system = System(groups, base=base, plugins=[schemas()])
+    else:
+        system = System(groups, base=base).with_plugins("schemas")
+    system.start()
+    assert seen == ["base pre", "check", "own pre", "base post", "check", "own post"]
+
+
 # --- Pydantic ---------------------------------------------------------------------------------------------------------
 
 
@@ -288,6 +324,42 @@ def test_a_model_for_the_config() -> None:
     assert problems(pool({"size": 3}, schema=Model)) == [
         ("config.size", "3", "what Model accepts; it says: Value error, must be even")
     ]
+
+
+def test_a_model_sees_the_defaults_of_parameters() -> None:
+    """A schema for the whole config is about what the start will get: an argument that was not given is there by its default."""
+
+    @component(schema=Model)
+    def connect(size: int, hosts: Any = ("a",), ctx: Context = Context.here) -> int:
+        return size
+
+    def system(**config: Any) -> System:
+        return System({"db": {"pool": connect(**config)}}, plugins=[schemas()])
+
+    assert problems(system(size=2)) == []
+    assert problems(system(size=2, hosts=3)) == [("config.hosts", "3", "a valid list")]
+    assert problems(system(size=3)) == [("config.size", "3", "what Model accepts; it says: Value error, must be even")]
+
+
+def test_a_callable_sees_the_defaults_of_parameters() -> None:
+    """So does a check of the whole config that is any callable."""
+    seen: list[dict[str, Any]] = []
+
+    @component(schema=seen.append)
+    def connect(dsn: str, *, size: int = 4, ctx: Context = Context.here) -> int:
+        return size
+
+    System({"db": {"pool": connect(dsn="x")}}, plugins=[schemas()]).start().stop()
+    assert seen == [{"dsn": "x", "size": 4}]
+
+
+def test_a_model_with_a_field_that_no_parameter_gives() -> None:
+    """What the start would not get is missing still, as it is where the parameter has no default."""
+
+    @component(schema=Model)
+    def connect(hosts: Any = ()) -> None: ...
+
+    assert problems(System({"db": {"pool": connect()}}, plugins=[schemas()])) == [("config.size", "missing", "a value")]
 
 
 class Partly(TypedDict, total=False):

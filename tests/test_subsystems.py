@@ -41,6 +41,7 @@ from mainspring import (
     UnknownComponent,
     UnknownSignal,
     WrongType,
+    adjust,
     build,
     component,
     local_ref,
@@ -297,6 +298,25 @@ def test_an_import_of_what_is_not_there() -> None:
     assert problem.hint == "Did you mean env.dsn?"
 
 
+def test_a_wrong_import_has_the_place_of_the_subsystem() -> None:
+    """What is wrong with an import is told with the file and line where the subsystem was written."""
+    child = System({"env": {"dsn": required}, "db": {"pool": given(ref("env.dsn"))}})
+    line = sys._getframe().f_lineno + 1
+    part = subsystem(child, {"env.dsn": ref("beside.pol")})
+    problem = only_problem(System({"app": {"it": part}, "beside": {"pool": given(1)}}))
+    assert problem.site == (__file__, line)
+    assert "Did you mean beside.pool?" in problem.hint
+
+
+def test_a_reference_inside_that_is_not_optional_needs_what_is_on() -> None:
+    """Inside a subsystem, too, only an optional reference may be to something that is off."""
+    child = System({"a": {"off": given(1).replace(enabled=False), "user": given(ref("a.off"))}})
+    problem = only_problem(System({"app": {"it": subsystem(child)}}))
+    assert str(problem.id) == "app.it.a.user"
+    optional = child.override({"a.user.config.what": ref("a.off", optional=True)})
+    assert values(System({"app": {"it": subsystem(optional)}}), "app.it.a.user") == [None]
+
+
 def test_an_import_of_what_is_off() -> None:
     """It is an error unless the reference is optional; then it is `None`."""
     off = {"db": {"pool": given(1).replace(enabled=False)}}
@@ -328,6 +348,87 @@ def test_a_secret_import_is_never_shown() -> None:
         shown = [system, system["app.it"], system.describe(), live.describe(), live, live["app.it"], system.graph()]
     shown += [whole({"env.dsn": "x"}).diff(system), broken.check(), system.describe().as_dict()]
     assert "hunter2" not in " ".join([*map(repr, shown), *map(str, shown)])
+
+
+def nested_and_by_path() -> tuple[System, System]:
+    """Two systems that say the same: imports as a nested mapping, and by path."""
+    nested = whole({"env": {"dsn": ref("env.dsn"), "http": {"port": 8081}}})
+    return nested, whole({"env.dsn": ref("env.dsn"), "env.http.port": 8081})
+
+
+def test_nested_imports_are_their_paths() -> None:
+    """Imports in a nested mapping are the same as by path: equal, started alike, without a difference."""
+    nested, by_path = nested_and_by_path()
+    assert nested == by_path
+    assert str(nested.diff(by_path)) == "no difference"
+    assert values(nested, "app.it.web.server", "app.it.env.http") == [
+        ["postgres://", 8081],
+        {"port": 8081, "hosts": ["a", "b"]},
+    ]
+
+
+def test_an_override_in_a_subsystem_leaves_the_other_imports() -> None:
+    """An override at the place of one import exchanges that one only, however the imports were written."""
+    for system in nested_and_by_path():
+        changed = system.override({"app.it.env.dsn": "mine"})
+        assert changed.check() == []
+        assert values(changed, "app.it.web.server") == [["mine", 8081]]
+        changed = changed.override({"app.it.imports.env.http.port": 1})
+        assert values(changed, "app.it.web.server") == [["mine", 1]]
+
+
+def test_an_import_of_a_dict_is_one_value_where_nothing_is_to_reach_into() -> None:
+    """A mapping that is imported where no mapping stands is a value like any other."""
+    child = System({"env": {"dsn": required}, "db": {"pool": given(ref("env.dsn"))}})
+    system = System({"app": {"it": subsystem(child, {"env": {"dsn": {"host": "h"}}})}})
+    assert values(system, "app.it.db.pool") == [{"host": "h"}]
+
+
+def test_a_description_shows_what_was_imported() -> None:
+    """A subsystem is called one in a description, with its imports as they were written and no word of how it is built."""
+    entry = nested_and_by_path()[0].describe()["app.it"]
+    assert entry.kind == "subsystem"
+    assert entry.config == {"env.dsn": ref("env.dsn"), "env.http.port": 8081}
+    text = str(entry)
+    assert text.startswith("app.it  (subsystem)\n")
+    assert "imports     env.dsn=ref('env.dsn'), env.http.port=8081" in text
+    assert "parts=" not in text
+
+
+def test_an_imported_secret_is_masked_in_a_description() -> None:
+    """Imports are shown with secrets masked."""
+    description = whole({"env.dsn": Secret("hunter2")}).describe()
+    assert "hunter2" not in str(description) + str(description["app.it"]) + json.dumps(description.as_dict())
+
+
+def test_what_stands_at_an_imported_place_is_the_import() -> None:
+    """A system that is asked for a place that is imported gives what is imported, at any level, not what stood there before."""
+    system = whole({"env.dsn": ref("env.dsn"), "env.http.port": 8081})
+    assert (system["app.it.env.dsn"], system["app.it.env.http.port"]) == (ref("env.dsn"), 8081)
+    assert system["app.it.env.http.hosts"] == ["a", "b"]
+    outer = System({"top": {"two": subsystem(system)}})
+    assert outer["top.two.app.it.env.dsn"] == ref("env.dsn")
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("path", ["env.dsn", "env.http.port", "env.http"])
+def test_a_function_of_an_imported_place_is_refused(path: str, level: int) -> None:
+    """A function of the old value cannot be given where an import stands, or around it, since it would drop the import."""
+    system = whole({"env.dsn": ref("env.dsn"), "env.http.port": 8081})
+    before = "app.it"
+    if level == 2:
+        system, before = System({"top": {"two": subsystem(system)}}), "top.two.app.it"
+    with pytest.raises(BadOverride, match=r"what stands there is imported") as caught:
+        system.override({f"{before}.{path}": adjust(lambda old: old)})
+    assert f"Adjust the import, {before}.imports.env." in str(caught.value)
+
+
+def test_a_function_of_an_import() -> None:
+    """A function of the old value gets the import where it is written; one that gives it back changes nothing."""
+    system = whole({"env.dsn": ref("env.dsn"), "env.http.port": 8081})
+    assert system.override({"app.it.imports.env.dsn": adjust(lambda old: old)}) == system
+    changed = system.override({("app", "it", "imports", "env.http.port"): adjust(lambda port: port + 1)})
+    assert values(changed, "app.it.web.server") == [["postgres://", 8082]]
 
 
 # --- References inside stay inside ------------------------------------------------------------------------------------
@@ -370,6 +471,15 @@ def test_tags_do_not_cross_the_border() -> None:
         assert live["o.it.a.all"] == {Id("o.it.a", "x"): 1}
         assert list(live["o.all"]) == [Id("o", "y"), Id("o", "it")]
         assert isinstance(live["o.all"][Id("o", "it")], Part)
+
+
+def test_a_tag_that_is_carried_on_the_other_side_is_told() -> None:
+    """Where nothing carries a tag on this side of the border, the error names what carries it on the other."""
+    child = System({"db": {"pool": given(1).replace(tags=["ledger"]), "other": given(2).replace(tags=["ledger"])}})
+    system = System({"app": {"it": subsystem(child)}, "beside": {"user": given(one_tagged("ledger"))}})
+    problem = only_problem(system)
+    assert "refers to the tag ledger, and no component carries it" in problem.what
+    assert "app.it.db.pool and app.it.db.other carry it, in another system: refer to it by its id." in problem.hint
 
 
 # --- Deep references from outside -------------------------------------------------------------------------------------
@@ -432,6 +542,28 @@ def test_a_reference_to_nothing_inside_is_found_by_the_check(path: str, near: st
     assert f"refers to {path}" in problem.what or f"the group {path}" in problem.what
     assert near in f"{problem.what} {problem.hint}"
     assert '"' not in f"{problem.what} {problem.hint}"
+
+
+@pytest.mark.parametrize("path", ["beside.alias.db.pool", "beside.alias.env.http.port", "beside.second.db.pool"])
+def test_a_reference_through_an_alias_of_a_subsystem_is_found_by_the_check(path: str) -> None:
+    """The inside of a subsystem is not reached through an alias, which the check says, with the path that does."""
+    aliases = {"alias": ref("app.it"), "second": ref("beside.alias")}
+    system = whole({"env.dsn": 1}, {"beside": {**aliases, "user": given(ref(path))}})
+    problem = only_problem(system)
+    assert (str(problem.id), problem.path) == ("beside.user", ("config", "what"))
+    assert "through an alias of the subsystem app.it" in problem.what
+    assert problem.hint == f"Refer to {path.replace('beside.alias', 'app.it').replace('beside.second', 'app.it')}."
+    with pytest.raises(DefinitionError):
+        system.start()
+
+
+def test_an_alias_of_a_part_of_a_subsystem() -> None:
+    """A part of a subsystem can have an alias, and so can the subsystem as a whole."""
+    aliases = {"alias": ref("app.it.db.pool"), "part": ref("app.it")}
+    system = whole({"env.dsn": 1}, {"beside": {**aliases, "user": given([ref("beside.alias"), ref("beside.part")])}})
+    with system.started() as live:
+        assert live["beside.user"][0] == 1
+        assert live["beside.user"][1] is live["app.it"]
 
 
 def test_a_live_system_is_asked_by_path() -> None:
@@ -1528,6 +1660,27 @@ def test_subsystems_on_the_command_line(app: Path) -> None:
     assert "pool" in wrong
     changed = command(app, "describe", "app:system", "--set", "app.billing.env.dsn=other")
     assert "other" in changed
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        (["app.billing"], ["app.billing"]),
+        (["app.billing.db"], ["app.billing.db.pool"]),
+        (["app"], ["app.billing"]),
+        (["app.billing.web", "app.billing.db.pool"], ["app.billing.web.server", "app.billing.db.pool"]),
+        (["app.billing.*.server"], ["app.billing.web.server"]),
+        (["app.billing.d*.pool"], ["app.billing.db.pool"]),
+    ],
+)
+def test_what_is_asked_for_inside_is_described(app: Path, asked: list[str], shown: list[str]) -> None:
+    """The command `describe` takes a part, a group and a pattern inside a subsystem as outside of one."""
+    assert list(json.loads(command(app, "describe", "app:system", *asked, "--json"))) == shown
+
+
+def test_a_group_inside_that_there_is_not(app: Path) -> None:
+    """The error of the command `describe` has what is near."""
+    assert "Did you mean app.billing.db" in command(app, "describe", "app:system", "app.billing.bd", status=2)
 
 
 def test_a_runner_tells_of_a_failure_inside(app: Path) -> None:

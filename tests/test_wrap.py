@@ -1119,6 +1119,14 @@ def test_logged_without_its_call(log: Log) -> None:
             one(log.part()).wrap(maker)
 
 
+def test_a_maker_of_wrappers_that_was_not_called_is_told_at_once_everywhere(log: Log) -> None:
+    """Around a selection, around some signals, and where nothing has been put into the system yet."""
+    for maker in (logged, retried):
+        for system in (System({}), one(log.part())):
+            with pytest.raises(BadComponent, match=f"{maker.__name__} is no wrapper, but makes one"):
+                system.wrap(maker, [], signals=["start"])
+
+
 def test_timed(log: Log) -> None:
     """`timed` keeps in `meta` for each handler how long its last call took, when it began, and how many there were."""
 

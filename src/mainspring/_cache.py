@@ -637,11 +637,15 @@ def _exchanged(definition: Definition, groups: dict[str, dict[str, Node]], optio
 
 def _conflict(key: str, kept: Making, given: Making, differ: list[str]) -> str:
     sides = [f"{what}: {made.id}" + (f", at {made.site}" if made.site else "") for what, made in _sides(kept, given)]
+    anew = (
+        " A function that is made anew for each system, a closure or a lambda, is another one each time, in a base and as a "
+        "wrapper, too."
+    )
     return (
         f"The instance cache has something else under the key {key!r}: {_text.either(differ, 'and')} "
         f"{'is' if len(differ) == 1 else 'are'} different.\n   {sides[0]}\n   {sides[1]}\n"
-        '   do: Give one of them a key of its own, cached="another-key"; or use another cache. A function that is made anew '
-        "for each system, a closure or a lambda, is another one each time, in a base and as a wrapper, too."
+        '   do: Give one of them a key of its own, cached="another-key"; or use another cache.'
+        f"{'' if all(what.startswith('config') for what in differ) else anew}"
     )
 
 

@@ -111,7 +111,8 @@ def _short(value: Any, most: int = 100) -> str:
 def _wrappers(spec: Spec) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for handler in (spec.scope, spec.start, *(handler for _, handler in spec.all_handlers())):
-        made = getattr(getattr(handler, "__wrapped__", handler), "_made_of", getattr(handler, "_made_of", None))
+        # The wrapped start of a class with an async one keeps it one step further in.
+        made = getattr(handler, "_made_of", None) or getattr(getattr(handler, "__wrapped__", None), "_made_of", None)
         while type(made) is tuple:
             found[refs.name_of(made[1])] = None
             made = getattr(made[3], "_made_of", None)

@@ -117,8 +117,9 @@ def named_system(name: Any, /) -> Any:
 def _register(name: str, function: Any, site: Site) -> Any:
     unfit = _unfit(name, function)
     if unfit:
-        what = f"named_system is for functions that return a system, not for {name or repr(function)}."
-        raise BadArguments([Problem(BadArguments, what, site=site, hint=unfit)])
+        what = f"named_system is for functions that return a system: {name or repr(function)} cannot be registered. {unfit}"
+        hint = "Write a function without required arguments that returns the system."
+        raise BadArguments([Problem(BadArguments, what, site=site, hint=hint)])
     new = _Registered.of(function)
     old = _registry.get(name)
     if old is not None and not new.is_again(old):
@@ -130,7 +131,7 @@ def _register(name: str, function: Any, site: Site) -> Any:
 def _unfit(name: str, function: Any) -> str:
     """Why a function cannot be registered; empty where it can."""
     if isinstance(function, System):
-        return "It is a system. Write a function that returns it, or list it in pyproject.toml."
+        return "It is a system itself, which may be listed in pyproject.toml as it is."
     what, wants = _what_else(function), _wants(function)
     if what or wants:
         return what or f"It {wants}"

@@ -70,6 +70,9 @@ def _plugin(given: Any, definition: Definition) -> Plugin:
         hint = "Give a Plugin, a function that takes a System and returns one, or the name of an installed plugin."
         raise BadPlugin([Problem(BadPlugin, what, hint=hint)])
     base = name_of(given)
+    if getattr(given, "makes_plugin", False) is True:
+        what, hint = f"{base} is no plugin, but makes one.", f"Call it: {base}()."
+        raise BadPlugin([Problem(BadPlugin, what, hint=hint)])
     taken = {applied.plugin.name: applied.plugin for applied in definition.applied}
     name, number = base, 2
     while name in taken and taken[name].update is not given:

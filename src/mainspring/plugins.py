@@ -144,6 +144,9 @@ def schemas(annotations: bool = False) -> Plugin:
     )
 
 
+setattr(schemas, "makes_plugin", True)  # noqa: B010 - so that the mistake of not calling it is told
+
+
 timing: Final = Plugin(
     "timing",
     doc='Measures every call of a handler, into meta["timing"].',

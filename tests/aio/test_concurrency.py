@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -730,6 +731,34 @@ def test_report_shows_what_ran_together(run: Backend) -> None:
             assert all(f"a.{name}" in str(live.report) for name in "xyz")
 
     run(main)
+
+
+def test_events_of_a_roll_back_say_how_long_each_step_took() -> None:
+    """What ends while a roll-back begins took as long as it did itself, and so no longer than the request as a whole."""
+
+    @component
+    def scope() -> Iterator[int]:
+        yield 1
+
+    @component
+    async def later() -> AsyncIterator[int]:
+        yield 1
+
+    def fails(_: Any) -> None:
+        raise ValueError
+
+    system = System(
+        {"a": {"bad": scope(), "q": Component(dict), "r": Component(dict), "t": later()}},
+        base={"deadlines": {"stop": PATIENCE}, "pre": {"start": {"x": lambda _: None}}},
+    ).add({"a.bad.pre.start.fails": fails})
+    for _ in range(30):
+        events: list[Event] = []
+        begun = time.monotonic()
+        with pytest.raises(StartError):
+            system.start(observers=[events.append])
+        whole = time.monotonic() - begun
+        assert all(event.took is None or 0 <= event.took <= whole for event in events)
+        assert {event.id.name for event in events if event.took is not None} >= {"bad"}
 
 
 def test_critical_path() -> None:

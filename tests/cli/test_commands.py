@@ -173,6 +173,33 @@ def test_describe_takes_ids_and_groups_and_prints_json(tmp_path: Path) -> None:
     assert shown.startswith("db.pool  (component)\n")
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        (["tag:store"], ["db.pool"]),
+        (["*.server"], ["web.server"]),
+        (["w*"], ["web.server"]),
+        (["tag:store", "web", "db.*"], ["db.pool", "web.server"]),
+        (["admin"], ["admin.server"]),
+    ],
+)
+def test_describe_takes_every_kind_of_selection(tmp_path: Path, asked: list[str], shown: list[str]) -> None:
+    """Tags and patterns name what is on, as everywhere; an id or a group is shown also where it is off."""
+    (tmp_path / "other.py").write_text(
+        "from app import system\ntagged = system.override({'db.pool': system['db.pool'].replace(tags=['store'])})\n"
+    )
+    done = mainspring(tmp_path, "describe", "other:tagged", *asked, "--json")
+    assert (done.status, done.err) == (0, "")
+    assert list(json.loads(done.out)) == shown
+
+
+def test_describe_of_a_tag_that_there_is_not(tmp_path: Path) -> None:
+    """Like any name that there is not."""
+    done = mainspring(tmp_path, "describe", "app:system", "tag:stroe")
+    assert (done.status, done.out) == (2, "")
+    assert "tag:stroe" in done.err
+
+
 def test_plugins_prints_what_each_of_them_changed(tmp_path: Path) -> None:
     """As `str(system.explain_plugins())` does, or as JSON."""
     (tmp_path / "other.py").write_text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -45,11 +46,24 @@ class Change(NamedTuple):
         if self.kind == "reordered":
             return f"{begin}order {_order(self.old, self.new)} -> {_order(self.new, self.old)}"
         old, new = shown(self.old), shown(self.new)
-        if isinstance(self.old, refs.Secret) != isinstance(self.new, refs.Secret):
-            # What takes the place of a secret, or is taken by one, is mostly as secret.
-            old = new = repr(refs.MASKED)
+        if self._was_secret:
+            old, new = shown(self.shown_old), shown(self.shown_new)
             return f"{begin}{old} -> {new}, {'no secret any more' if isinstance(self.old, refs.Secret) else 'a secret now'}"
         return f"{begin}{old} -> {'another ' if old == new else ''}{new}"
+
+    @property
+    def _was_secret(self) -> bool:
+        return self.kind == "changed" and isinstance(self.old, refs.Secret) != isinstance(self.new, refs.Secret)
+
+    @property
+    def shown_old(self) -> Any:
+        """What stood there, as it may be shown: what a secret took the place of is mostly as secret."""
+        return refs.MASKED if self._was_secret and _is_plain(self.old) else self.old
+
+    @property
+    def shown_new(self) -> Any:
+        """What stands there now, as it may be shown: what takes the place of a secret is mostly as secret."""
+        return refs.MASKED if self._was_secret and _is_plain(self.new) else self.new
 
     def __repr__(self) -> str:
         return f"<Change {self}>"
@@ -91,10 +105,20 @@ class Diff(Sequence[Change]):
         """The differences as plain values, for JSON; what is not plain becomes text, and secrets are masked."""
         return {
             "changes": [
-                {"kind": change.kind, "path": change.path, "old": plain(change.old), "new": plain(change.new)}
+                {
+                    "kind": change.kind,
+                    "path": change.path,
+                    "old": plain(change.shown_old),
+                    "new": plain(change.shown_new),
+                }
                 for change in self
             ]
         }
+
+
+def _is_plain(value: Any) -> bool:
+    # A reference or a component says where a secret comes from, not what it is.
+    return not isinstance(value, refs.Mark | refs.Required | Component)
 
 
 def diff(old: Definition, new: Definition) -> Diff:
@@ -131,7 +155,7 @@ def _nameable(value: Any) -> Any:
         return {name: _nameable(part) for name, part in value.items()}
     if (kind is set or kind is frozenset) and value:
         return _Named("{" + ", ".join(sorted(shown(part) for part in value)) + "}")
-    if callable(value) and hasattr(value, "__name__"):
+    if callable(value) and (hasattr(value, "__name__") or isinstance(value, partial)):
         return _Named(name_of(value))
     return refs.rebuilt(value, _nameable)
 

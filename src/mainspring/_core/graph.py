@@ -204,7 +204,7 @@ class Graph:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """Every reference between parts that are switched on, in the order as written."""
+        """Every reference between what is switched on, in the order as written."""
         return tuple(edge for position in self._as_written() for edge in self.edges_of(position))
 
     def _as_written(self) -> list[int]:
@@ -526,6 +526,11 @@ class _Builder:
             what = f"refers to the one component with the tag {tag}, and {len(shown)} carry it: {', '.join(shown)}."
             hint = "Take the tag from all but one, switch the others off, or refer to one of them by its id."
             self._problem(AmbiguousReference, i, path, what, hint, details)
+        elif reference.one and reference.rest and carriers and self.ids[carriers[0]] in self.subsystems:
+            id = self.ids[carriers[0]]
+            what = f"refers into the subsystem {id} by its tag {tag}, and its inside is not reached that way."
+            hint = f"Refer to {_text.dotted((*parts_of(id.group), id.name, *reference.rest))}."
+            self._problem(UnknownReference, i, path, what, hint, details)
         elif not carriers and not reference.optional:
             off = [id for id in self.off if scope_of(id.group) == scope and reference.tag in self._tags_of(id)]
             if off and not reference.one:

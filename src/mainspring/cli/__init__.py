@@ -150,7 +150,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
             help="only these components, groups, patterns (db.*) or tags (tag:http), and what they need; "
             "with - in front: not these",
         )
-        one.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="exchange a part; see below")
+        one.add_argument(
+            "--set", metavar="PATH=VALUE", action="append", default=[], help="exchange something in it; see below"
+        )
         return one
 
     run = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
