@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _text
 from ._core.callables import Id
-from ._core.graph import graph_of, selected
+from ._core.graph import Graph
 from ._core.model import ById, Definition, State, parse_path
 from ._core.refs import Within, parts_of
 
@@ -35,10 +35,11 @@ class Part:
         ('EUR', 'EUR')
     """
 
-    __slots__ = ("_definition", "_live", "_path")
+    __slots__ = ("_definition", "_graph", "_live", "_path")
 
     def __init__(self, live: Live, definition: Definition, path: tuple[str, ...]) -> None:
         self._live, self._definition, self._path = live, definition, path
+        self._graph: Graph | None = None
 
     @property
     def whole(self) -> Live:
@@ -143,13 +144,16 @@ class Part:
         return parse_path((id,), "An id")
 
     def _inside(self, select: Selection) -> list[Any]:
-        # A selection is read in the terms of the subsystem, whose own graph knows its patterns and tags.
-        graph = graph_of(self._definition)
-        found = selected(graph, select)
-        ids = graph.ids if found is None else [graph.ids[i] for i in found]
-        whole: list[Any] = [Id(Within((*self._path, *parts_of(id.group))), id.name) for id in ids]
-        above = self._path[:-1]
-        return [*whole, Id(above[0] if len(above) == 1 else Within(above), self._path[-1])] if found is None else whole
+        if select is None:
+            above = self._path[:-1]
+            return [
+                Id(above[0] if len(above) == 1 else Within(above), self._path[-1])
+            ]  # and with it all that is inside
+        if self._graph is None:
+            self._graph = self._live._store.graph.part(self._path)
+        # It is read in the terms of the subsystem, and of what runs of it.
+        found = self._graph.select(select)
+        return [Id(Within((*self._path, *parts_of(id.group))), id.name) for id in found]
 
     def _own(self, by_id: Mapping[Id, Any]) -> Mapping[Id, Any]:
         found = {}

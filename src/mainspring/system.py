@@ -370,11 +370,12 @@ class System(Unfinished):
         """
         from ._engine.wrap import Wrapping
 
+        select = None if select is None else listed(select)
         selected(graph_of(self._definition), select)
         signals = None if signals is None else (signals,) if isinstance(signals, str) else tuple(signals)
         for signal in signals or ():
-            row_of(self._definition, signal)
-        wrapping = Wrapping(wrapper, None if select is None else tuple(listed(select)), signals)
+            row_of(expanded(self._definition), signal)
+        wrapping = Wrapping(wrapper, select, signals)
         return System._of(self._definition.replace(wraps=(*self._definition.wraps, wrapping)))
 
     def diff(self, new: System | str) -> Diff:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from .. import _text
 from ..errors import StateError
@@ -260,6 +260,22 @@ def context_parameter(handler: Handler) -> str | None:
     if signature is None:
         return None
     return next((name for name, p in signature.parameters.items() if p.default is Context.here), None)
+
+
+HIDDEN: Final = "_context"  # takes the context where a callable itself does not ask for it
+
+
+def with_hidden_context(target: Handler) -> Signature | None:
+    """The signature of a callable, with one more parameter in which it is handed its context."""
+    import inspect
+
+    signature = signature_of(target)
+    if signature is None:
+        return None
+    hidden = inspect.Parameter(HIDDEN, inspect.Parameter.KEYWORD_ONLY, default=Context.here)
+    known = list(signature.parameters.values())
+    at = len(known) - any(p.kind is p.VAR_KEYWORD for p in known)
+    return signature.replace(parameters=[*known[:at], hidden, *known[at:]])
 
 
 # --- Kinds ------------------------------------------------------------------------------------------------------------

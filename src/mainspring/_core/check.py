@@ -56,6 +56,7 @@ def _found(definition: Definition) -> list[Problem]:
     signals = definition.signals
     specs: dict[Spec, int] = {}  # each with the first node that has it
     fitting: dict[int, str] = {}
+    has_cached = False
     for i, node in enumerate(graph.nodes):
         if node._shape == NESTED:
             problems += _required(graph, i, node)
@@ -63,14 +64,16 @@ def _found(definition: Definition) -> list[Problem]:
             spec = node._spec
             if spec not in specs:
                 specs[spec] = i
+                has_cached = has_cached or spec.cached is not False
                 problems += _handlers(graph, i, spec, signals)
-                problems += _callable(graph, i, spec, fitting)
+                if "fits" not in spec.cache:
+                    problems += _callable(graph, i, spec, fitting)
             if not node._bound:
                 problems += _arguments(graph.ids[i], node)
     definition.cache["specs"] = specs
     problems += _deadlines(definition.deadlines, signals, None, None)
     problems += _limits(definition)
-    if any(spec.cached for spec in specs):
+    if has_cached:
         from .cached import cached_problems
 
         problems += cached_problems(graph)
@@ -130,7 +133,7 @@ def _needs_of(graph: Graph, i: int, where: Path, seen: set[int]) -> Iterator[str
 
 def _callable(graph: Graph, i: int, spec: Spec, fitting: dict[int, str]) -> list[Problem]:
     """The handlers that could not be called with the instance."""
-    found = []
+    found: list[Problem] = []
     for slot, handler in spec.all_handlers():
         wrong = fitting.get(id(handler))
         if wrong is None:
@@ -141,6 +144,8 @@ def _callable(graph: Graph, i: int, spec: Spec, fitting: dict[int, str]) -> list
             path = tuple(slot.split(".", 2))
             path = path if path[0] in ("stop", "resolve", "pre", "post") else ("handlers", slot)
             found.append(Problem(BadComponent, what, graph.ids[i], path, site_of(graph.nodes[i]), hint))
+    if not found:
+        spec.cache["fits"] = True  # looking at signatures takes long, and a component function is used in many systems
     return found
 
 

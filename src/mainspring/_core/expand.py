@@ -18,8 +18,9 @@ def expanded(definition: Definition) -> Definition:
     """
     found: Definition | None = definition.cache.get("expanded")
     if found is None:
-        found = definition
-        nested = any(Subsystem in set(map(type, nodes.values())) for nodes in definition.groups.values())
+        found, nested = definition, False
+        for nodes in definition.groups.values():
+            nested = nested or Subsystem in set(map(type, nodes.values()))
         if nested or definition.base is not None or definition.wraps:
             # Most systems have none of them, and need not wait for what is loaded here.
             from .inline import worked_in

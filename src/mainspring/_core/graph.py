@@ -25,7 +25,20 @@ from . import refs
 from .callables import Id
 from .expand import expanded, expansion_problems
 from .model import Component, Constant, Definition, Node, flag, parse_path
-from .refs import FLAT, REFERENCES, LocalRef, Path, Ref, Reference, Tagged, Unreachable, canonical, parts_of, scope_of
+from .refs import (
+    FLAT,
+    REFERENCES,
+    LocalRef,
+    Path,
+    Ref,
+    Reference,
+    Tagged,
+    Unreachable,
+    Within,
+    canonical,
+    parts_of,
+    scope_of,
+)
 
 if TYPE_CHECKING:
     from .select import Selection
@@ -126,11 +139,12 @@ class Graph:
     def tag_table(self) -> dict[tuple[tuple[str, ...], str], list[int]]:
         """The nodes that carry a tag, by the scope that they are in and the tag, in the order as written."""
         if self.tagged is None:
-            self.tagged = {}
+            found: dict[tuple[tuple[str, ...], str], list[int]] = {}
             for i in self._as_written():
                 node = self.nodes[i]
                 for tag in node._spec.tags if type(node) is Component else ():
-                    self.tagged.setdefault((scope_of(self.ids[i].group), tag), []).append(i)
+                    found.setdefault((scope_of(self.ids[i].group), tag), []).append(i)
+            self.tagged = found  # only now, because other threads may look
         return self.tagged
 
     def aim(self, reference: Reference, group: str) -> Aim | None:
@@ -187,6 +201,28 @@ class Graph:
             at = self.index.get(switch.id)  # type: ignore[call-overload]
             found |= set() if at is None else {self.ids[i] for i in closure([at], self.needs.__getitem__)}
         return found
+
+    def part(self, path: tuple[str, ...]) -> Graph:
+        """What is inside of a subsystem, by its own names: enough of a graph to read selections in."""
+        n = len(path)
+
+        def own(id: Id) -> Id:
+            parts = parts_of(id.group)[n:]
+            return Id(parts[0] if len(parts) == 1 else Within(parts), id.name)
+
+        def is_inside(id: Id) -> bool:
+            parts = parts_of(id.group)
+            return parts[:n] == path and len(parts) > n
+
+        part = object.__new__(Graph)
+        inside = [i for i, id in enumerate(self.ids) if is_inside(id)]
+        part.ids, part.nodes = [own(self.ids[i]) for i in inside], [self.nodes[i] for i in inside]
+        part.index = {id: i for i, id in enumerate(part.ids)}
+        part.groups = {own(Id(g, "")).group: nodes for g, nodes in self.groups.items() if is_inside(Id(g, ""))}
+        part.off = {own(id): why for id, why in self.off.items() if is_inside(id)}
+        part.subsystems = frozenset(own(id) for id in self.subsystems if is_inside(id))
+        part.tagged = None
+        return part
 
     # --- the public face ---
 

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NamedT
 from .. import _text
 from ..errors import BadArguments, BadComponent, BadId, DefinitionError, Problem, Site
 from . import refs
-from .callables import Context, Handler, Id, Parameters, doc_of, is_async, is_generator
+from .callables import (
+    HIDDEN,
+    Context,
+    Handler,
+    Id,
+    Parameters,
+    context_parameter,
+    doc_of,
+    is_async,
+    is_generator,
+    with_hidden_context,
+)
 from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, name_of
 
 if TYPE_CHECKING:
@@ -578,10 +589,22 @@ class Constructed:
         self.__name__ = cls.__name__
         self.__qualname__ = cls.__qualname__
         self.__module__ = cls.__module__
+        # Where `start` asks for its context, and the constructor does not, a parameter more brings it here.
+        self._told = context_parameter(getattr(cls, "start", _nothing))
+        self._brought = context_parameter(cls)
+        if self._told is not None and self._brought is None:
+            self.__signature__ = with_hidden_context(cls)
+
+    def _made(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The object, and what its `start` gets."""
+        if self._told is None:
+            return self.__wrapped__(*args, **kwargs), {}
+        context = kwargs.pop(HIDDEN) if self._brought is None else kwargs[self._brought]
+        return self.__wrapped__(*args, **kwargs), {self._told: context}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        instance = self.__wrapped__(*args, **kwargs)
-        instance.start()
+        instance, told = self._made(args, kwargs)
+        instance.start(**told)
         return instance
 
 
@@ -589,8 +612,8 @@ class ConstructedAsync(Constructed):
     """The same for a class whose `start` is a coroutine function."""
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        instance = self.__wrapped__(*args, **kwargs)
-        await instance.start()
+        instance, told = self._made(args, kwargs)
+        await instance.start(**told)
         return instance
 
 
@@ -1068,6 +1091,9 @@ class Options(NamedTuple):
         return cls(name, copied_deadlines(deadlines), limits, workers)
 
 
+_NO_IDS: Final[frozenset[Id]] = frozenset()
+
+
 class Definition:
     """A whole system as data.
 
@@ -1094,7 +1120,7 @@ class Definition:
     ) -> None:
         self.groups, self.signals, self.options = groups, signals, options
         self.base, self.wraps, self.applied = base, wraps, applied
-        self.subsystems: frozenset[Id] = frozenset()  # that were inlined
+        self.subsystems: frozenset[Id] = _NO_IDS  # that were inlined
         self.cache: dict[str, Any] = {}  # what is derived from it: the graph, the problems
 
     def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:

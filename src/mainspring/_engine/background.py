@@ -8,9 +8,9 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, overload
 
-from .._core.callables import Context, context_parameter, doc_of, is_async, is_generator
+from .._core.callables import HIDDEN, Context, context_parameter, doc_of, is_async, is_generator, with_hidden_context
 from .._core.define import ComponentFunction
 from .._core.model import ABSENT, check_slots, site_of
 from .._core.refs import name_of
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from .._core.model import Slots
 
 P = ParamSpec("P")
-
-_HIDDEN: Final = "_context"  # takes the context where the function itself does not ask for it
 
 
 class Background:
@@ -115,13 +113,7 @@ def _background(function: Any, ready: bool, slots: dict[str, Any]) -> ComponentF
     scope: Any = (_task if is_async(function) else _thread)(function, wants, ready)
     scope.__name__, scope.__module__ = name_of(function), getattr(function, "__module__", __name__)
     scope.__qualname__ = getattr(function, "__qualname__", scope.__name__)
-    signature = inspect.signature(function)
-    if wants is None:
-        hidden = inspect.Parameter(_HIDDEN, inspect.Parameter.KEYWORD_ONLY, default=Context.here)
-        known = list(signature.parameters.values())
-        at = len(known) - any(p.kind is p.VAR_KEYWORD for p in known)
-        signature = signature.replace(parameters=[*known[:at], hidden, *known[at:]])
-    scope.__signature__ = signature
+    scope.__signature__ = with_hidden_context(function) if wants is None else inspect.signature(function)
     slots["doc"] = doc_of(function) if slots.get("doc") is None else slots["doc"]
     if ready and not is_async(function) and slots.get("thread") is None:
         slots["thread"] = "own"  # it waits for the function, which must hold up nobody who could give up on it
@@ -208,7 +200,7 @@ class _Run:
 
 
 def _split(given: dict[str, Any], wants: str | None) -> Context:
-    context = given[wants] if wants is not None else given.pop(_HIDDEN)
+    context = given[wants] if wants is not None else given.pop(HIDDEN)
     assert isinstance(context, Context)
     return context
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
-from mainspring import Component, Id, MainspringError, Secret, System
+from mainspring import MainspringError, Secret, System, adjust
 
 from ._load import Trouble
 
@@ -43,23 +43,22 @@ def overridden(system: System, settings: Sequence[str]) -> System:
 
 def _old(system: System, path: str) -> Any:
     """What stands at a path now, as far as that can be known."""
+    found: list[Any] = []
+
+    def look(old: Any) -> Any:
+        found.append(old)
+        return old
+
     try:
-        for id in system:
-            node = system[id] if path.startswith(f"{id}.") else None
-            if isinstance(node, Component):
-                return _in_component(node, id, path)
-        return system[path]
+        # An override knows every place that there is: in subsystems, in what the base gives, the defaults of parameters.
+        system.override({path: adjust(look)})
+        return found[0]
+    except (MainspringError, IndexError):
+        pass
+    try:
+        return found[0] if found else system[path]
     except MainspringError:
-        return _UNKNOWN  # a whole group, or nothing: override knows
-
-
-def _in_component(component: Component[Any], id: Id, path: str) -> Any:
-    rest = path.removeprefix(f"{id}.")
-    if rest == "enabled":
-        return component.enabled
-    if rest.startswith("config."):
-        return System({"its": {"config": component.config}})[f"its.{rest}"]
-    return _UNKNOWN
+        return _UNKNOWN  # a whole group, or nothing: the override that follows says so
 
 
 def _value(setting: str, text: str, old: Any) -> Any:
