@@ -17,7 +17,6 @@ from mainspring import (
     HandlerCall,
     Id,
     MergeConflict,
-    Subsystem,
     System,
     adjust,
     build,
@@ -30,6 +29,7 @@ from mainspring import (
 )
 from mainspring._core.base import Base
 from mainspring._core.expand import expanded
+from mainspring._core.model import Subsystem
 
 Path = tuple[str, ...]
 Winner = Literal["left", "right"] | None
@@ -41,12 +41,19 @@ def make(**config: Any) -> Any:
     return config
 
 
-def one(*args: Any) -> None:
+def take(k: Any = "k", *, l: Any = "l", **config: Any) -> Any:  # noqa: E741
+    """The same with parameters that a base can give a value to."""
+    return {"k": k, "l": l, **config}
+
+
+def one(*args: Any) -> str:
     """A handler."""
+    return "one"
 
 
-def two(*args: Any) -> None:
+def two(*args: Any) -> str:
     """Another handler."""
+    return "two"
 
 
 # --- Random systems -----------------------------------------------------------------------------------------------------
@@ -71,8 +78,11 @@ def components(draw: st.DrawFn) -> Component[Any]:
     if draw(st.booleans()):
         slots["status"] = draw(HANDLERS)
     if draw(st.booleans()):
+        slots["retry"] = draw(st.integers(2, 3))
+    if draw(st.booleans()):
         slots["deadlines"] = draw(st.dictionaries(st.sampled_from(["start", "stop"]), st.integers(1, 3), min_size=1))
-    return Component(make, config=draw(st.dictionaries(KEYS, DATA, max_size=3)), **slots)
+    config = draw(st.dictionaries(KEYS, DATA, max_size=3))
+    return Component(draw(st.sampled_from([make, take])), config=config, **slots)
 
 
 @st.composite
@@ -87,6 +97,8 @@ def bases(draw: st.DrawFn) -> dict[str, Any]:
         base["tags"] = draw(TAGS)
     if draw(st.booleans()):
         base["status"] = draw(HANDLERS)
+    if draw(st.booleans()):
+        base["retry"] = draw(st.integers(2, 3))
     if draw(st.booleans()):
         base["deadlines"] = draw(st.dictionaries(st.sampled_from(["start", "stop"]), st.integers(1, 3), min_size=1))
     return base
@@ -112,7 +124,7 @@ def systems(draw: st.DrawFn, depth: int = 1) -> System:
 
 
 @st.composite
-def subsystems(draw: st.DrawFn, inner: st.SearchStrategy[System]) -> Subsystem:
+def subsystems(draw: st.DrawFn, inner: st.SearchStrategy[System]) -> Component[Any]:
     """A system as a part, with some of its places imported: by values, and by references to what may be there or not."""
     system = draw(inner)
     imports: dict[Path, Any] = {}
@@ -425,22 +437,37 @@ def by_hand(node: Any, base: Any) -> Any:
     }
     handlers = {**base.get("handlers", {}), **node.handlers}
     slots: dict[str, Any] = {"post": post, "handlers": handlers, "tags": {*base.get("tags", ()), *node.tags}}
-    deadlines = {**(base.get("deadlines") or {}), **(node.deadlines or {})}
-    return Component(
-        make, config={**base.get("config", {}), **node.config}, **slots, **({"deadlines": deadlines} if deadlines else {})
-    )
+    slots["retry"] = node.retry or base.get("retry")
+    own: Any = node.deadlines or {}
+    deadlines = {**(base.get("deadlines") or {}), **own}
+    given = {name: value for name, value in base.get("config", {}).items() if node.start is take and name in "kl"}
+    if deadlines:
+        slots["deadlines"] = deadlines
+    return Component(node.start, config={**given, **node.config}, **slots)
 
 
-def bases_by_hand(system: System, before: Path = ()) -> dict[Path, Any]:
+def as_started(system: System) -> dict[str, Any]:
+    """What the graph and the engine see of a system, by the text of the id."""
+    definition: Any = expanded(system._definition)
+    groups = System._of(definition).groups
+    return {f"{group}.{name}": node for group, nodes in groups.items() for name, node in nodes.items()}
+
+
+def slots_of(node: Component[Any]) -> list[Any]:
+    """What a base could have changed of a component that is not called with a config."""
+    return [node.post, node.handlers, node.tags, node.deadlines, node.retry]
+
+
+def bases_by_hand(system: System, before: str = "") -> dict[str, Any]:
     """What the parts of a system are when each was given by hand what the base of its own system has for it."""
     base: Any = system._definition.base
     slots = {} if base is None else base.slots
-    found: dict[Path, Any] = {}
+    found: dict[str, Any] = {}
     for id in system:
         node = system[id]
-        path = (*before, id.group, id.name)
+        path = f"{before}{id}"
         if isinstance(node, Subsystem):
-            found |= bases_by_hand(System._of(node._definition).override(node.imports), path)
+            found |= bases_by_hand(System._of(node._definition).override(node.imports), f"{path}.")
         else:
             found[path] = by_hand(node, slots)
     return found
@@ -451,17 +478,15 @@ def test_what_a_component_says_itself_wins_over_the_base(system: System, base: d
     """A base is what each component would be given by hand: own values, handlers of the same name and slots win, and
     constants, the subsystem itself and what is inside of it have nothing of it."""
     based = system.with_base(base)
-    inner: Any = expanded(based._definition)
-    found = System._of(inner)
+    found, without = as_started(based), as_started(system)
     wanted = bases_by_hand(based)
-    parts = {path: ".".join(path) for path in wanted}
-    assert {path: found[parts[path]] for path in wanted} == wanted
-    for id in system:
-        if isinstance(system[id], Subsystem):
-            alone: Any = expanded(system._definition)
-            assert found[id].post == System._of(alone)[id].post
-            assert found[id].handlers == System._of(alone)[id].handlers
-            assert found[id].tags == System._of(alone)[id].tags
+    for path, node in wanted.items():
+        if isinstance(node, Component) and path.count(".") > 1:
+            # The deadlines and workers of a subsystem as a whole are its parts' own by now.
+            node = node.replace(deadlines=found[path].deadlines, thread=found[path].thread)
+        assert found[path] == node, path
+    for path in found.keys() - wanted.keys():
+        assert slots_of(found[path]) == slots_of(without[path])
 
 
 @given(st.lists(components(), min_size=1, max_size=3), bases())
@@ -480,9 +505,10 @@ def test_a_base_is_called_and_given_as_if_by_hand(parts: list[Component[Any]], b
 
 
 def noted(seen: list[Any], call: HandlerCall) -> Any:
-    """A wrapper that notes which handler is called, and whose."""
-    seen.append((call.id, call.signal, call.handler, call.function))
-    return call()
+    """A wrapper that notes which handler is called, and what it gives."""
+    result = call()
+    seen.append((call.id, call.handler, result))
+    return result
 
 
 # --- What check finds, and what start meets -----------------------------------------------------------------------------

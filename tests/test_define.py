@@ -414,7 +414,7 @@ def test_handler_that_takes_the_context_alone(slots: dict[str, Any], place: str)
         System({"a": {"x": Component(dict, **slots)}}).wrap(bare),
     ):
         (problem,) = system.check()
-        assert ".".join(problem.path) == place
+        assert ".".join(map(str, problem.path)) == place
         assert problem.what.endswith("and a handler is called with the instance alone.")
         assert "ctx: Context = Context.here" in problem.hint
 

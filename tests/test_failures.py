@@ -689,7 +689,7 @@ def test_report_says_of_all_that_was_not_reached_that_the_request_was_given_up(i
 
     async def fine() -> None: ...
 
-    parts = {
+    parts: dict[str, Any] = {
         "bad": Component(fails),
         "x": Component(dict, config={"it": 1}),
         "y": Component(dict, config={"it": ref("a.x")}),

@@ -524,14 +524,14 @@ def test_status_by_text() -> None:
     with System(
         {"db": {"pool": pool(dsn="d")}, "a.b": {"c": Component(Settings, status=lambda it: it.port)}}
     ).started() as live:
-        status = live.status()
+        status: Any = live.status()
         assert status["db.pool"] == status[Id("db", "pool")] == "good"
         assert status['"a.b".c'] == status[Id("a.b", "c")] == 80
         assert set(status) == {Id("db", "pool"), Id("a.b", "c")}
         assert status.get("db.pol") is None
         for wrong in ("db.pol", 3):
             with pytest.raises(KeyError):
-                status[wrong]  # type: ignore[index]
+                status[wrong]
 
 
 # --- The graph ----------------------------------------------------------------------------------------------------------

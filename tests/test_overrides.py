@@ -214,9 +214,12 @@ def test_more_exact_paths_come_last() -> None:
 
 
 @pytest.mark.parametrize("is_exact_first", [True, False])
-def test_more_exact_comes_last_through_a_nested_mapping(is_exact_first: bool) -> None:
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_more_exact_comes_last_through_a_nested_mapping(is_exact_first: bool, is_nested: bool) -> None:
     """A slot in a nested mapping is a slot of the component that the same call puts there, whichever is written first."""
-    changes = [("a", {"x": {"config": {"k": 2}}}), ("a.x", Component(make, config={"k": 1, "l": 1}))]
+    part = Component(make, config={"k": 1, "l": 1})
+    whole: tuple[Any, Any] = (("a",), {"x": part}) if is_nested else ("a.x", part)
+    changes: list[tuple[Any, Any]] = [("a", {"x": {"config": {"k": 2}}}), whole]
     system = System({"a": {"x": 0}}).override(dict(changes if is_exact_first else reversed(changes)))
     with system.started() as live:
         assert live["a.x"] == {"k": 2, "l": 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 # By its module, because this directory is no package.
@@ -21,6 +21,7 @@ from mainspring import (
     BadPlugin,
     Component,
     DefinitionError,
+    Id,
     Plugin,
     Secret,
     Signal,
@@ -578,8 +579,8 @@ def test_a_path_in_the_place_of_a_group(apply: Any, brings: Any, nested: str) ->
 def test_a_group_whose_name_has_a_dot() -> None:
     """A group with a dot in its name is one like any other where it is there, or where no group begins like it."""
     system = System({"db": {"x": 1}, "db.old": {"x": 1}})
-    assert with_merges(system, {"db.old": {"x": 2}})["db.old", "x"] == 2
-    assert with_merges(system, {"web.new": {"x": 2}})["web.new", "x"] == 2
+    assert with_merges(system, {"db.old": {"x": 2}})[Id("db.old", "x")] == 2
+    assert with_merges(system, {"web.new": {"x": 2}})[Id("web.new", "x")] == 2
 
 
 @pytest.mark.parametrize(
@@ -807,6 +808,8 @@ def test_plugins_come_first() -> None:
 
 # --- Laws -------------------------------------------------------------------------------------------------------------
 
+
+fewer = settings(max_examples=settings().max_examples // 2)  # than the profile says: these systems take longer
 PLAIN = st.dictionaries(NAMES, st.dictionaries(NAMES, DATA, max_size=3), max_size=3)
 
 
@@ -877,6 +880,7 @@ def yields(old: Any, new: Any) -> bool:
     return refs.same(old, new)
 
 
+@fewer
 @given(systems_and_plugins())
 def test_defaults_never_change_what_is_there(given: tuple[System, list[Plugin]]) -> None:
     """Whatever a system has, it has after a plugin's defaults, but for what is required, and tags that are more."""
@@ -905,6 +909,7 @@ def holds(wanted: Any, found: Any) -> bool:
     return refs.same(wanted, found)
 
 
+@fewer
 @given(systems_and_plugins())
 def test_merges_always_hold(given: tuple[System, list[Plugin]]) -> None:
     """Whatever a plugin merges is in the system afterwards; and again applied it changes nothing."""
@@ -934,6 +939,7 @@ def test_the_order_of_plugins(system: System, name: str, one: Any, two: Any) -> 
     assert refs.same(filled.groups["g"][name], [one])
 
 
+@fewer
 @given(systems_and_plugins())
 def test_applying_is_deterministic(given: tuple[System, list[Plugin]]) -> None:
     """The same plugins give the same system, one by one or all at once; and the system they are applied to stays."""
@@ -948,6 +954,7 @@ def test_applying_is_deterministic(given: tuple[System, list[Plugin]]) -> None:
     assert refs.same(tree_of(system), before)
 
 
+@fewer
 @given(systems_and_plugins())
 def test_the_diffs_lead_from_the_bare_system_to_the_last(given: tuple[System, list[Plugin]]) -> None:
     """The diffs that explain the plugins, made one after the other in the bare system, give the system with all of them."""

@@ -583,6 +583,19 @@ def test_a_cut_out_part_of_a_subsystem_runs_by_itself() -> None:
     assert REPLICA not in ids
 
 
+@pytest.mark.parametrize(
+    ("select", "limits"),
+    [("a.x", {"*": 3, "a": 1}), ("b", {"*": 3, "b": 2}), ([], {"*": 3}), (None, {"*": 3, "a": 1, "b": 2})],
+)
+def test_a_cut_out_part_has_the_limits_of_its_groups(select: Any, limits: Any) -> None:
+    """A limit of a group that is not in the part goes with the group, so that the check finds nothing wrong with it."""
+    groups: dict[str, Any] = {"a": {"x": Component(dict)}, "b": {"y": Component(dict)}}
+    cut = System(groups, limits={"*": 3, "a": 1, "b": 2}).select(select)
+    assert cut.check() == []
+    assert cut == System(cut.groups, limits=limits)
+    cut.start().stop()
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     """Each in a line of its own."""
     with pytest.raises(UnknownComponent) as caught:

@@ -839,6 +839,21 @@ def test_the_verbs_of_a_part_are_about_the_part(log: Log) -> None:
         assert log.take() == []
 
 
+def test_the_status_of_a_part_has_the_ids_of_the_part() -> None:
+    """What a part says of its components is by their ids in it, or the texts of these, and without itself."""
+    leaf = given(1).replace(status=lambda _: "well")
+    inner = System({"q": {"leaf": leaf}})
+    child = System({"db": {"pool": leaf, "inner": subsystem(inner).replace(status=lambda _: "inner")}})
+    with System({"app": {"it": subsystem(child).replace(status=lambda _: "whole")}}).started() as live:
+        status: Any = live["app.it"].status()
+        assert {str(id): text for id, text in status.items()} == {
+            "db.pool": "well", "db.inner": "inner", "db.inner.q.leaf": "well",
+        }  # fmt: skip
+        assert status["db.inner.q.leaf"] == "well"
+        assert live.status()[Id("app", "it")] == "whole"
+        assert live["app.it.db.inner"].status() == {Id("q", "leaf"): "well"}
+
+
 def test_a_wrong_selection_of_a_part_is_told_in_its_terms(log: Log) -> None:
     """As it was written, with near misses from inside; nothing is done."""
     with three_levels(log).started() as live:
@@ -1426,6 +1441,41 @@ def test_a_hundred_subsystems_of_a_hundred_parts() -> None:
     assert live["s.s99.g.c99"] == live["s.s99"]["g.c99"] == 0
     live.stop()
     assert live.state("s.s0.g.c0") is STOPPED
+
+
+def test_many_threads_start_one_system_at_once() -> None:
+    """What is derived from a definition, its base, subsystems and wrappers worked in, is the same for all who come at once."""
+
+    def around(call: HandlerCall) -> Any:
+        return (yield)
+
+    child = System({"a": {f"c{n}": given(n) for n in range(200)}}, base={"tags": ["inner"]})
+    wrong: list[BaseException] = []
+
+    def use(system: System, together: threading.Barrier) -> None:
+        try:
+            together.wait(20)
+            with system.started() as live:
+                assert live["app.it.a.c199"] == 199
+        except BaseException as error:
+            wrong.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(25):
+            system = System({"app": {"it": subsystem(child)}}, base={"post": {"start": {"p": lambda _: None}}}).wrap(
+                around
+            )
+            together = threading.Barrier(8)
+            threads = [threading.Thread(target=use, args=(system, together)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []
 
 
 def test_thirty_levels() -> None:

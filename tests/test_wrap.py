@@ -1116,7 +1116,7 @@ def test_logged_without_its_call(log: Log) -> None:
     """`logged` given instead of `logged()` is told at once, and so is `retried`."""
     for maker in (logged, retried):
         with pytest.raises(BadComponent, match=rf"do: Call it: {maker.__name__}\(...\)\."):
-            one(log.part()).wrap(maker)
+            one(log.part()).wrap(maker)  # type: ignore[arg-type]
 
 
 def test_a_maker_of_wrappers_that_was_not_called_is_told_at_once_everywhere(log: Log) -> None:
@@ -1124,7 +1124,7 @@ def test_a_maker_of_wrappers_that_was_not_called_is_told_at_once_everywhere(log:
     for maker in (logged, retried):
         for system in (System({}), one(log.part())):
             with pytest.raises(BadComponent, match=f"{maker.__name__} is no wrapper, but makes one"):
-                system.wrap(maker, [], signals=["start"])
+                system.wrap(maker, [], signals=["start"])  # type: ignore[arg-type]
 
 
 def test_timed(log: Log) -> None:
