@@ -661,9 +661,9 @@ def test_the_graph_shows_three_levels(log: Log) -> None:
     assert set(ids(graph.dependents("app.mid.sub.in.db.pool"))) == {
         "app.mid.sub.in",
         "app.mid.sub.in.web.a",
-        "app.mid",
         "z.q",
     }
+    assert ids(graph.dependencies("app.mid")) == ["app.mid.in.up", "app.mid.sub.in", "app.mid.top.m"]
     for drawn in (graph.mermaid(), graph.dot()):
         assert "app.mid.sub.in.web" in drawn
 
@@ -1545,7 +1545,7 @@ class Model:
                 imports |= {f"env.i{i}": mark for i, mark in enumerate(marks)}
                 imports |= self.deep_imports(group, [one for one in inside if one.is_on], targets)
                 groups[group][name] = subsystem(child, imports, enabled=enabled)
-                parts = [target.id for target in inside if target.is_on]
+                parts = [target.id for target in inside if target.is_on and len(target.path) == 2]
                 made = self.know((group, name), at, parts + switches, partial(frozenset, [id]), is_on=here)
                 targets += [target._replace(path=(group, name, *target.path)) for target in inside]
             else:
@@ -1610,7 +1610,8 @@ def any_system(data: st.DataObject) -> tuple[Model, System]:
     on = model.know(("f", "on"), "", [], lambda: True, is_on=True)
     off = model.know(("f", "off"), "", [], lambda: False, is_on=True)._replace(flag=False)
     system, inside = model.system("app.it.", [], {"p": on, "q": off}, depth=2, is_on=True)
-    model.know(("app", "it"), "", [one.id for one in inside if one.is_on], lambda: frozenset(["app.it"]), is_on=True)
+    own = [one.id for one in inside if one.is_on and len(one.path) == 2]
+    model.know(("app", "it"), "", own, lambda: frozenset(["app.it"]), is_on=True)
     imports = {"f.p": ref("f.on"), "f.q": ref("f.off")}
     return model, System({"f": {"on": True, "off": False}, "app": {"it": subsystem(system, imports)}})
 

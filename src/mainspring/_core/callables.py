@@ -265,14 +265,14 @@ def context_parameter(handler: Handler) -> str | None:
 HIDDEN: Final = "_context"  # takes the context where a callable itself does not ask for it
 
 
-def with_hidden_context(target: Handler) -> Signature | None:
+def with_hidden_context(target: Handler) -> Signature:
     """The signature of a callable, with one more parameter in which it is handed its context."""
     import inspect
 
-    signature = signature_of(target)
-    if signature is None:
-        return None
     hidden = inspect.Parameter(HIDDEN, inspect.Parameter.KEYWORD_ONLY, default=Context.here)
+    signature = signature_of(target)
+    if signature is None:  # of C, and taking whatever it takes
+        return inspect.Signature([hidden, inspect.Parameter("rest", inspect.Parameter.VAR_KEYWORD)])
     known = list(signature.parameters.values())
     at = len(known) - any(p.kind is p.VAR_KEYWORD for p in known)
     return signature.replace(parameters=[*known[:at], hidden, *known[at:]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from .. import _text
@@ -105,30 +106,41 @@ def _required(graph: Graph, i: int, node: Node) -> list[Problem]:
 
 
 def _who_needs(graph: Graph, i: int, where: Path) -> str:
-    needs = list(_needs_of(graph, i, where, set()))
+    needs = list(islice(_needs_of(graph, i, where), 6))  # whoever has very many reads the first ones
     if not needs:
         return ", though nothing refers to it"
-    return ": " + "; ".join(needs if len(needs) <= 5 else [*needs[:4], f"and {len(needs) - 4} more"])
+    return ": " + "; ".join(needs if len(needs) <= 5 else [*needs[:5], "and more"])
 
 
-def _needs_of(graph: Graph, i: int, where: Path, seen: set[int]) -> Iterator[str]:
-    seen.add(i)
+def _needs_of(graph: Graph, i: int, where: Path) -> Iterator[str]:
+    """Who needs a place in a constant, also through aliases."""
+    seen, trail = {i}, [_direct_needs_of(graph, i, where)]
+    while trail:
+        text, alias, rest = next(trail[-1], ("", -1, ()))
+        if not text:
+            trail.pop()
+            continue
+        yield text
+        if alias >= 0 and alias not in seen:
+            seen.add(alias)
+            trail.append(_direct_needs_of(graph, alias, rest))
+
+
+def _direct_needs_of(graph: Graph, i: int, where: Path) -> Iterator[tuple[str, int, Path]]:
     for j in graph.needed_by[i]:
         id = graph.ids[j]
-        switching = [(("enabled",), switch) for switch in switches(graph.nodes[j], id.group)]
+        switching = ((("enabled",), switch) for switch in switches(graph.nodes[j], id.group))
         # A subsystem needs all that is inside, and nothing in particular.
         others = () if id in graph.subsystems else references(graph.nodes[j])
-        for path, reference in (*switching, *others):
+        for path, reference in chain(switching, others):
             aim = graph.aim(reference, id.group)
             if aim is None or i not in aim.nodes or not _overlap(aim.rest, where):
                 continue
             if path:
                 verb = "is switched by" if path == ("enabled",) else "needs"
-                yield f"{id} {verb} it, in {_text.dotted(path)}"
+                yield f"{id} {verb} it, in {_text.dotted(path)}", -1, ()
                 break
-            yield f"{id} is an alias of it"
-            if j not in seen:
-                yield from _needs_of(graph, j, where[len(aim.rest) :], seen)
+            yield f"{id} is an alias of it", j, where[len(aim.rest) :]
 
 
 def _callable(graph: Graph, i: int, spec: Spec, fitting: dict[int, str]) -> list[Problem]:

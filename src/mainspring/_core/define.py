@@ -236,10 +236,9 @@ def subsystem(
         if made._config:
             from .compose import override
 
-            override(definition, made._config)  # so that an import of nothing is an error here
+            override(definition, made._config, what="import")  # so that an import of nothing is an error here
     except DefinitionError as error:
-        told = [p._replace(what=p.what.replace("The override ", "The import ", 1)) for p in error.problems]
-        raise type(error)(told).at(site) from None
+        raise error.at(site) from None
     return made
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .select import Selection
 
 NOTHING: Final[tuple[int, ...]] = ()
+_SHOWN: Final = 5  # names in a text, where there may be very many
 
 
 class Edge(NamedTuple):
@@ -83,7 +84,8 @@ class Graph:
     """
 
     __slots__ = (
-        "_needed_by", "direct", "groups", "ids", "index", "needs", "nodes", "off", "problems", "special", "subsystems", "tagged",
+        "_inside", "_needed_by", "direct", "groups", "ids", "index", "needs", "nodes", "off", "problems", "special",
+        "subsystems", "tagged",
     )  # fmt: skip
 
     groups: dict[str, dict[str, Node]]
@@ -98,6 +100,7 @@ class Graph:
     subsystems: frozenset[Id]  # those that were inlined
     tagged: dict[tuple[tuple[str, ...], str], list[int]] | None  # by scope and tag; `None` until somebody asks
     _needed_by: list[list[int]] | None
+    _inside: dict[tuple[str, ...], list[int]] | None  # what is below a group or subsystem; `None` until somebody asks
 
     @property
     def needed_by(self) -> list[list[int]]:
@@ -133,8 +136,15 @@ class Graph:
         return self._below((*parts_of(id.group), id.name), [self.index[id]])
 
     def _below(self, path: tuple[str, ...], more: list[int]) -> list[int]:
-        within = [i for i, id in enumerate(self.ids) if parts_of(id.group)[: len(path)] == path]
-        return sorted({*within, *more})
+        if self._inside is None:
+            inside: dict[tuple[str, ...], list[int]] = {}
+            for i, id in enumerate(self.ids):
+                parts = parts_of(id.group)
+                for n in range(1, len(parts) + 1):
+                    inside.setdefault(parts[:n], []).append(i)
+            self._inside = inside
+        within = self._inside.get(path, [])
+        return sorted({*within, *more}) if more else within
 
     def tag_table(self) -> dict[tuple[tuple[str, ...], str], list[int]]:
         """The nodes that carry a tag, by the scope that they are in and the tag, in the order as written."""
@@ -221,7 +231,7 @@ class Graph:
         part.groups = {own(Id(g, "")).group: nodes for g, nodes in self.groups.items() if is_inside(Id(g, ""))}
         part.off = {own(id): why for id, why in self.off.items() if is_inside(id)}
         part.subsystems = frozenset(own(id) for id in self.subsystems if is_inside(id))
-        part.tagged = None
+        part.tagged = part._inside = None
         return part
 
     # --- the public face ---
@@ -416,6 +426,8 @@ class _Builder:
         self.subsystems = definition.subsystems
         self.problems: list[Problem] = list(expansion_problems(definition))
         self.tags: dict[tuple[tuple[str, ...], str], list[int]] | None = None
+        self.off_by_tag: dict[tuple[tuple[str, ...], str], list[Id]] | None = None
+        self.circles: set[frozenset[int]] = set()
         self.guesses = 20
         self.off: dict[Id, str] = {}
         self.ids: list[Id] = []
@@ -449,7 +461,7 @@ class _Builder:
             if not shape:
                 needs.append(NOTHING)
                 continue
-            found: list[int] = []
+            found: dict[int, None] = {}  # in order, each once
             if shape == FLAT and type(node) is Component:
                 direct[i] = True
                 for name, value in node._config.items():
@@ -459,7 +471,7 @@ class _Builder:
                             direct[i] = False
                             self._resolve(i, ("config", name), value, found)
                         else:
-                            found.append(j)
+                            found[j] = None
             else:
                 for path, reference in references(node):
                     self._resolve(i, path, reference, found)
@@ -471,7 +483,7 @@ class _Builder:
         for id, node in switched:
             at = index.get(id, -1)
             for switch in switches(node, id.group) if at >= 0 else ():
-                found = list(needs[at])
+                found = dict.fromkeys(needs[at])
                 self._resolve(at, ("enabled",), switch, found)
                 needs[at] = tuple(found)
                 in_order = in_order and all(j < at for j in found)
@@ -483,7 +495,7 @@ class _Builder:
         graph.off, graph.special, graph.problems = self.off, special, self.problems
         graph.direct = self.direct
         graph.subsystems, graph.tagged = self.subsystems, None
-        graph._needed_by = None
+        graph._needed_by = graph._inside = None
         return graph
 
     # --- parts that are switched off ---
@@ -522,7 +534,7 @@ class _Builder:
 
     # --- one reference ---
 
-    def _resolve(self, i: int, path: Path, reference: Reference, found: list[int]) -> None:
+    def _resolve(self, i: int, path: Path, reference: Reference, found: dict[int, None]) -> None:
         id = self.ids[i]
         if isinstance(reference, Tagged):
             self._resolve_tag(i, path, reference, found)
@@ -537,29 +549,28 @@ class _Builder:
                 return
             for name in self.groups[str(group)]:
                 j = self.index.get(Id(str(group), name))
-                if j is not None and j not in found:
-                    found.append(j)
+                if j is not None:
+                    found[j] = None
             return
         target_id = Id(str(target.path[0]), str(target.path[1]))
         j = self.index.get(target_id)
         if j is None:
             self._missing(i, path, reference, target, target_id)
             return
-        node = self.nodes[j]
-        if type(node) is Constant and target.rest:
-            self._reach(i, path, reference, target, node._value, (target.path,))
-        if j not in found:
-            found.append(j)
+        if target.rest and type(self.nodes[j]) is Constant:
+            self._reach(i, path, reference, target)
+        found[j] = None
 
-    def _resolve_tag(self, i: int, path: Path, reference: Tagged, found: list[int]) -> None:
+    def _resolve_tag(self, i: int, path: Path, reference: Tagged, found: dict[int, None]) -> None:
         tags = self._tag_table()
         scope = scope_of(self.ids[i].group) if reference.scope is None else reference.scope
         carriers = tags.get((scope, reference.tag), [])
         tag = _text.quote(reference.tag)
-        details = {"tag": reference.tag, "candidates": [str(self.ids[j]) for j in carriers]}
+        shown = [str(self.ids[j]) for j in carriers[:_SHOWN]] if reference.one or not carriers else []
+        details = {"tag": reference.tag, "candidates": shown}
         if reference.one and len(carriers) > 1:
-            shown = [str(self.ids[j]) for j in carriers]
-            what = f"refers to the one component with the tag {tag}, and {len(shown)} carry it: {', '.join(shown)}."
+            more = f" and {len(carriers) - len(shown)} more" if len(carriers) > len(shown) else ""
+            what = f"refers to the one component with the tag {tag}, and {len(carriers)} carry it: {', '.join(shown)}{more}."
             hint = "Take the tag from all but one, switch the others off, or refer to one of them by its id."
             self._problem(AmbiguousReference, i, path, what, hint, details)
         elif reference.one and reference.rest and carriers and self.ids[carriers[0]] in self.subsystems:
@@ -568,17 +579,21 @@ class _Builder:
             hint = f"Refer to {_text.dotted((*parts_of(id.group), id.name, *reference.rest))}."
             self._problem(UnknownReference, i, path, what, hint, details)
         elif not carriers and not reference.optional:
-            off = [id for id in self.off if scope_of(id.group) == scope and reference.tag in self._tags_of(id)]
+            off = self._off_tags().get((scope, reference.tag), [])
             if off and not reference.one:
                 return
             if off:
-                shown = [f"{id} ({self.off[id]})" for id in off]
+                shown = [f"{id} ({self.off[id]})" for id in off[:_SHOWN]]
                 what = f"refers to the one component with the tag {tag}, and it is switched off: {', '.join(shown)}."
                 hint = "Switch it on, or make the reference optional=True to get None."
                 self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off[0])})
                 return
-            known = sorted({tag for where, tag in tags if where == scope})
             what = f"refers to the tag {tag}, and no component carries it."
+            self.guesses -= 1
+            if self.guesses < 0:  # as in _unknown
+                self._problem(UnknownReference, i, path, what, "", details)
+                return
+            known = sorted({tag for where, tag in tags if where == scope})
             near = _text.hint_near(reference.tag, known, what="tag in this system")
             inside = [str(self.ids[j]) for (where, tag), js in tags.items() if tag == reference.tag for j in js]
             if inside:
@@ -587,7 +602,7 @@ class _Builder:
             details["candidates"] = _text.near(reference.tag, known)
             hint = f"{near} Or make the reference optional=True, to get {'None' if reference.one else 'nothing'}."
             self._problem(UnknownReference, i, path, what, hint, details)
-        found += [j for j in (carriers[:1] if reference.one else carriers) if j not in found]
+        found |= dict.fromkeys(carriers[:1] if reference.one else carriers)
 
     def _tag_table(self) -> dict[tuple[tuple[str, ...], str], list[int]]:
         if self.tags is None:
@@ -596,6 +611,14 @@ class _Builder:
                 for tag in node._spec.tags if type(node) is Component else ():
                     self.tags.setdefault((scope_of(self.ids[j].group), tag), []).append(j)
         return self.tags
+
+    def _off_tags(self) -> dict[tuple[tuple[str, ...], str], list[Id]]:
+        if self.off_by_tag is None:
+            self.off_by_tag = {}
+            for id in self.off:
+                for tag in self._tags_of(id):
+                    self.off_by_tag.setdefault((scope_of(id.group), tag), []).append(id)
+        return self.off_by_tag
 
     def _tags_of(self, id: Id) -> frozenset[str]:
         node = self.groups[id.group][id.name]
@@ -617,77 +640,76 @@ class _Builder:
             what = f"refers to {text}, and the group {_text.quote(group)} has no {_text.quote(target_id.name)}."
         self._unknown(i, path, reference, what)
 
-    def _reach(
-        self, i: int, path: Path, reference: Ref | LocalRef, target: Ref, value: Any, seen: tuple[Path, ...]
-    ) -> None:
+    def _reach(self, i: int, path: Path, reference: Ref | LocalRef, target: Ref) -> None:
+        """Follow a path into a constant, through as many aliases as there are, and tell where it leads nowhere."""
+        text, seen = _text.dotted(target.path), set[Path]()
+
+        def tell(what: str, hint: str = "", kind: type[Any] = UnknownReference, off: str = text) -> None:
+            self._problem(kind, i, path, f"refers to {text}, {what}", hint, {"target": off})
+
+        while True:
+            found = self._step(target, tell, reference.optional)
+            if found is None:
+                return
+            further, place = found
+            if place in seen:
+                return  # a circle, which is told elsewhere
+            seen.add(place)
+            j = self.index.get(further.id) if len(further.path) > 1 else None  # type: ignore[call-overload]
+            if j is None:
+                if len(further.path) > 1:
+                    self._tell_missing(further, reference.optional, tell)
+                return
+            if self.ids[j] in self.subsystems and len(further.path) > 2:
+                hint = f"Refer to {_text.dotted(further.path)}."
+                tell(f"through an alias of the subsystem {self.ids[j]}, whose inside is not reached that way.", hint)
+            if not isinstance(self.nodes[j], Constant):
+                return
+            target = further
+
+    def _step(self, target: Ref, tell: Callable[..., None], optional: bool) -> tuple[Ref, Path] | None:
+        """Where the first alias on a path leads, and where it stands; `None` where there is none, or no way."""
+        node = self.nodes[self.index[Id(str(target.path[0]), str(target.path[1]))]]
+        assert isinstance(node, Constant)
+        value, is_secret = node._value, False
         for n, part in enumerate(target.rest):
-            value = refs.unwrapped(value)
+            is_secret = is_secret or isinstance(value, refs.Secret)
+            value, place = refs.unwrapped(value), target.path[: 2 + n]
             if isinstance(value, Ref | LocalRef):
-                aim, place = value.at(str(target.path[0])), target.path[: 2 + n]
-                if place not in seen[1:]:  # else it is a circle, which is told elsewhere
-                    # A group leaves out what is off, and so does a reference that is optional.
-                    further = Ref((*aim.path, *target.rest[n:]), aim.optional or len(aim.path) == 1)
-                    self._reach_on(i, path, reference, further, (*seen, place))
-                return
+                aim = value.at(str(target.path[0]))
+                # A group leaves out what is off, and so does a reference that is optional.
+                return Ref((*aim.path, *target.rest[n:]), aim.optional or len(aim.path) == 1), place
             if isinstance(value, Tagged):
-                self._reach_tagged(i, path, reference, target, n, value, seen)
-                return
+                there = f"and at {_text.dotted(place)} there is {value!r},"
+                scope = scope_of(str(target.path[0])) if value.scope is None else value.scope
+                if not value.one:
+                    tell(f"{there} a mapping whose keys are ids.", "Refer to one of the components by its id.")
+                elif value.optional and not optional and not self._tag_table().get((scope, value.tag)):
+                    hint = "Make this reference optional=True, too, to get None."
+                    tell(f"{there} which no component carries that is on.", hint, ReferenceToOff)
+                return None
             if isinstance(value, refs.Build | refs.Required):
-                return  # what is there is known only when it is started
+                return None  # what is there is known only when it is started
             try:
                 value = refs.reach(value, (part,))
             except Unreachable as error:
-                error.reached = target.path[: 2 + n]
-                text = _text.dotted(seen[0])
-                self._problem(UnknownReference, i, path, f"refers to {text}, and {error}", "", {"target": text})
-                return
+                error.reached, error.is_secret = place, is_secret
+                tell(f"and {error}")
+                return None
+        return None
 
-    def _reach_tagged(
-        self,
-        i: int,
-        path: Path,
-        reference: Ref | LocalRef,
-        target: Ref,
-        n: int,
-        value: Tagged,
-        seen: tuple[Path, ...],
-    ) -> None:
-        text, place = _text.dotted(seen[0]), _text.dotted(target.path[: 2 + n])
-        scope = scope_of(str(target.path[0])) if value.scope is None else value.scope
-        if not value.one:
-            what = f"refers to {text}, and at {place} there is {value!r}, a mapping whose keys are ids."
-            self._problem(
-                UnknownReference, i, path, what, "Refer to one of the components by its id.", {"target": text}
-            )
-        elif value.optional and not reference.optional and not self._tag_table().get((scope, value.tag)):
-            what = f"refers to {text}, and at {place} there is {value!r}, which no component carries that is on."
-            hint = "Make this reference optional=True, too, to get None."
-            self._problem(ReferenceToOff, i, path, what, hint, {"target": text})
-
-    def _reach_on(self, i: int, path: Path, reference: Ref | LocalRef, further: Ref, seen: tuple[Path, ...]) -> None:
-        # On the way there is an alias; where it leads to a constant, it is known what is there.
-        j = self.index.get(further.id) if len(further.path) > 1 else None  # type: ignore[call-overload]
-        if j is None:
-            if len(further.path) < 2:
-                return
-            off = Id(str(further.path[0]), str(further.path[1]))
-            if off in self.off and further.optional and not reference.optional:
-                text = _text.dotted(seen[0])
-                what = f"refers to {text}, through an alias of {off}, which is switched off: {self.off[off]}."
+    def _tell_missing(self, further: Ref, optional: bool, tell: Callable[..., None]) -> None:
+        id = Id(str(further.path[0]), str(further.path[1]))
+        if id in self.off:
+            if further.optional and not optional:
+                what = f"through an alias of {id}, which is switched off: {self.off[id]}."
                 hint = "Switch it on, or make this reference optional=True, too, to get None."
-                self._problem(ReferenceToOff, i, path, what, hint, {"target": str(off)})
-            elif off not in self.off and off.group in self.groups:
-                text, group = _text.dotted(seen[0]), _text.quote(off.group)
-                what = f"refers to {text}, through an alias of the group {group}, which has no {_text.quote(off.name)}."
-                hint = _near_id(further.path, self.groups)
-                self._problem(UnknownReference, i, path, what, hint, {"target": text})
-        elif isinstance(node := self.nodes[j], Constant):
-            self._reach(i, path, reference, further, node._value, seen)
-        elif self.ids[j] in self.subsystems and len(further.path) > 2:
-            text = _text.dotted(seen[0])
-            what = f"refers to {text}, through an alias of the subsystem {self.ids[j]}, whose inside is not reached that way."
-            hint = f"Refer to {_text.dotted(further.path)}."
-            self._problem(UnknownReference, i, path, what, hint, {"target": text})
+                tell(what, hint, ReferenceToOff, str(id))
+        elif id.group in self.groups:
+            self.guesses -= 1
+            hint = _near_id(further.path, self.groups) if self.guesses >= 0 else ""
+            what = f"through an alias of the group {_text.quote(id.group)}, which has no {_text.quote(id.name)}."
+            tell(what, hint)
 
     def _unknown(self, i: int, path: Path, reference: Ref | LocalRef, what: str) -> None:
         target = reference.at(self.ids[i].group).path
@@ -759,6 +781,9 @@ class _Builder:
                     branches.append(iter(self.needs[j]))
 
     def _report_cycle(self, cycle: list[int]) -> None:
+        if frozenset(cycle) in self.circles:
+            return
+        self.circles.add(frozenset(cycle))
         first = cycle.index(min(cycle))
         cycle = cycle[first:] + cycle[:first]
         reasons: list[Path] = []
@@ -777,9 +802,9 @@ class _Builder:
         )
         details = {"cycle": names, "reasons": [_text.dotted(path) for path in reasons]}
         first_node = self.nodes[cycle[0]]
-        problem = Problem(CycleError, what, self.ids[cycle[0]], reasons[0], site_of(first_node), hint, details)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.problems.append(
+            Problem(CycleError, what, self.ids[cycle[0]], reasons[0], site_of(first_node), hint, details)
+        )
 
     def _switch_of(self, i: int) -> Iterator[tuple[Path, Reference]]:
         return ((("enabled",), switch) for switch in switches(self.nodes[i], self.ids[i].group))

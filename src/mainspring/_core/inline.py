@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -275,16 +274,20 @@ class _Flags:
                 for name, value in node._config.items()
             }
             try:
-                self._children[id] = override(node._definition, imports), []
+                self._children[id] = override(node._definition, imports, what="import"), []
             except DefinitionError as error:
-                # In its words a reference is to be as it was written, without what marks it here.
-                texts = [
-                    re.sub("\0[0-9]+\\.", "", p.what).replace("The override ", "The import ", 1) for p in error.problems
-                ]
-                told = [p._replace(what=text) for p, text in zip(error.problems, texts, strict=True)]
-                problems = [p._replace(id=id, path=("config",), site=p.site or node.site) for p in told]
-                self._children[id] = node._definition, problems
+                problems = self._as_written(node, error).problems
+                told = [p._replace(id=id, path=("config",), site=p.site or node.site) for p in problems]
+                self._children[id] = node._definition, told
         return self._children[id]
+
+    def _as_written(self, node: Subsystem, error: DefinitionError) -> DefinitionError:
+        # The same problems, with references as they were written, without what marks them here.
+        try:
+            override(node._definition, node._config, what="import")
+        except DefinitionError as same:
+            return same
+        return error
 
     def _protected(self, reference: Reference, group: str) -> Any:
         # It is written in the terms of this system, and put where those of another hold.
@@ -320,7 +323,9 @@ def _handle(id: Id, node: Subsystem, inner: Groups, aim: Callable[[Reference], A
     slots = {**node._spec.slots(), "start": Handle(node._definition, (*parts_of(id.group), id.name), imports)}
     if slots["doc"] is None:
         slots["doc"] = f"The subsystem {node._definition.name or id}."
-    return _plain(node, {"parts": [Ref((group,)) for group in inner]}, Spec(slots))
+    # What is deeper is below a handle among its own groups' members.
+    own = [Ref((group,)) for group in inner if len(parts_of(group)) == len(parts_of(id.group)) + 2]
+    return _plain(node, {"parts": own}, Spec(slots))
 
 
 def _plain(like: Component[Any], config: dict[str, Any], spec: Spec) -> Component[Any]:

@@ -436,8 +436,10 @@ class Conductor:
         place = self._prepare(call)
         context = call.context
         assert context is not None
-        if self._tasks is not None and self._tasks.has_home(call.node):
-            context = context.copy()  # the component's own task may enter the other one at any time
+        if self._tasks is not None and (call.row.closes or self._tasks.has_home(call.node)):
+            context = (
+                context.copy()
+            )  # the component's own task may enter the other one at any time, or has not left it yet
         call.where = worker = self._pool.take()
         work_there: Callable[[], Any] = partial(forget_loop(context).run, partial(self._work, call, place))
         worker.submit(work_there, partial(self._answer_of_pool, call, worker))
