@@ -664,3 +664,92 @@ def test_select_on_the_command_line(tmp_path: Path, given: list[str], steps: lis
     assert done.stderr == ""
     lines = done.stdout.split("\n\n")[0].splitlines()[1:]
     assert [line.split()[2] for line in lines] == steps
+
+
+# --- Limits and switches of what is cut out, and very large selections ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("select", "kept"),
+    [
+        ("app.b.d", ["app", "app.b", "app.b.d"]),
+        ("app.b.e", ["app", "app.b", "app.b.e"]),
+        ("app.b.deep.s.x", ["app", "app.b", "app.b.deep", "app.b.deep.s", "app.b.deep.s.x"]),
+        ("my.group", ["my.group"]),
+    ],
+)
+def test_a_cut_out_part_has_the_limits_of_what_it_has_in_subsystems(select: str, kept: list[str]) -> None:
+    """By the path of a group or subsystem; and a name with dots in it is one name."""
+    child = System({
+        "d": {"p": part()},
+        "e": {"q": part()},
+        "deep": {"s": subsystem(System({"x": {"y": part()}}))},
+    }, limits={"d": 2, "deep.s": 3})  # fmt: skip
+    paths = ["app", "app.b", "app.b.d", "app.b.e", "app.b.deep", "app.b.deep.s", "app.b.deep.s.x", "my.group"]
+    limits = dict.fromkeys(paths, 1)
+    system = System({"app": {"b": subsystem(child)}, "my.group": {"x": part()}}, limits=limits)
+    assert system.check() == []
+    cut = system.select('"my.group"' if select == "my.group" else select)
+    assert cut.check() == []
+    assert cut == System(cut.groups, limits=dict.fromkeys(kept, 1))
+    cut.start().stop()
+
+
+def test_a_cut_out_part_has_what_the_switches_of_its_subsystems_are_switched_by() -> None:
+    """Where what switches one subsystem is in another, which is switched in turn."""
+    flags = subsystem(System({"e": {"on": True}, "z": {"z": part()}}), enabled=ref("f.on"))
+    jobs = subsystem(System({"x": {"x": part()}}), enabled=ref("flags.of.e.on"))
+    cut = System({"f": {"on": True}, "flags": {"of": flags}, "jobs": {"all": jobs}}).select("jobs.all.x")
+    assert cut.check() == []
+    with cut.started() as live:
+        assert live["jobs.all.x.x"] == {}
+
+
+def test_a_cut_out_part_has_the_empty_groups_of_subsystems_that_it_refers_to() -> None:
+    """As those of the whole system."""
+    child = subsystem(System({"plugins": {}, "z": {"z": part()}}))
+    cut = System({"o": {"c": child}, "a": {"x": Component(dict, config={"all": ref("o.c.plugins")})}}).select("a.x")
+    assert cut.check() == []
+    with cut.started() as live:
+        assert live["a.x"] == {"all": {}}
+
+
+@pytest.mark.parametrize(
+    "select", ["app", "tag:t", "**.x", [f"app.b{i}" for i in range(3000)]], ids=["group", "tag", "pattern", "ids"]
+)
+def test_thousands_of_subsystems_are_selected(select: Any) -> None:
+    """In about the time that thousands of components take."""
+    child = System({"w": {"x": part()}})
+    system = System({"app": {f"b{i}": subsystem(child, tags=["t"]) for i in range(3000)}})
+    assert len(system.graph().select(select)) == (3000 if select == "**.x" else 6000)
+    assert len(system.select(select)) == 3000
+
+
+def test_a_tag_is_found_at_any_depth_among_very_many() -> None:
+    """A selection by one tag of thousands: in the system itself, and in what is in subsystems."""
+    many = {f"x{i}": part(f"t{i}") for i in range(100)}
+    system = System(
+        {"w": many, "app": {"b": subsystem(System({"w": many, "deep": {"s": subsystem(System({"w": many}))}}))}}
+    )
+    found = ["w.x7", "app.b.w.x7", "app.b.deep.s.w.x7"]
+    assert {str(id) for id in system.graph().select("tag:t7")} == set(found)
+    assert {str(id) for id in system.graph().select("tag:t?")} == {
+        id.replace("7", str(n)) for id in found for n in range(10)
+    }
+    assert {str(id) for id in system.graph().select([f"tag:t{n}" for n in range(100)])} == {
+        id.replace("7", str(n)) for id in found for n in range(100)
+    }
+
+
+@pytest.mark.parametrize(("last", "fits"), [("pool", True), ("pol", False)])
+def test_a_pattern_may_have_many_parts_of_any_depth(last: str, fits: bool) -> None:
+    """However deep what it is held against lies."""
+    system = System({"db": {"pool": part()}})
+    for _ in range(10):
+        system = System({"a": {"s": subsystem(system)}})
+    for pattern in ("**." * 20 + last, "**.a." * 9 + "**." + last):
+        if fits:
+            assert [str(id) for id in system.graph().select(pattern)] == ["a.s." * 10 + "db.pool"]
+        else:
+            with pytest.raises(UnknownComponent, match=r"fits nothing.*Did you mean"):
+                system.graph().select(pattern)

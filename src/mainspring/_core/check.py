@@ -73,7 +73,7 @@ def _found(definition: Definition) -> list[Problem]:
                 problems += _arguments(graph.ids[i], node)
     definition.cache["specs"] = specs
     problems += _deadlines(definition.deadlines, signals, None, None)
-    problems += _limits(definition)
+    problems += _limits(definition, graph)
     if has_cached:
         from .cached import cached_problems
 
@@ -183,11 +183,13 @@ def _deadlines(given: Any, signals: Mapping[str, Any], id: Id | None, site: Site
     return found
 
 
-def _limits(definition: Definition) -> list[Problem]:
+def _limits(definition: Definition, graph: Graph) -> list[Problem]:
     limits = definition.options.limits
     found = []
     groups, subsystems = definition.groups, {str(id) for id in definition.subsystems}
     for group in limits if isinstance(limits, Mapping) else ():
+        if any(group == str(id) or group.startswith(f"{id}.") for id in graph.off):
+            continue  # of a subsystem that is switched off, and not looked into
         if group != "*" and group not in groups and group not in subsystems:
             hint = _text.hint_near(group, groups, what="group") + ' "*" is the whole system.'
             what = f"The system has a limit for the group {_text.quote(group)}, and there is no such group."

@@ -133,12 +133,17 @@ def _read(graph: Graph, part: Any) -> tuple[bool, bool, Collection[int]]:
         if not (takes and _is_off(graph, path)):  # what is off need not be taken away
             raise UnknownComponent(_unknown(graph, path))
         found = ()
+    if named and not is_id:
+        return takes, False, found
     whole = _whole(graph, found)
     return takes, is_id and whole is found, whole
 
 
 def _named(graph: Graph, part: Any) -> tuple[bool, Collection[int]] | None:
-    """Whether it is an id rather than a group, and the nodes that have that name; `None` where there are none."""
+    """Whether it is an id rather than a group, and the nodes that have that name; `None` where there are none.
+
+    Of a group these are all that is inside, at any depth.
+    """
     try:
         path = parse_path((part,), "A selection")
     except BadId:
@@ -152,12 +157,10 @@ def _named(graph: Graph, part: Any) -> tuple[bool, Collection[int]] | None:
 
 def _whole(graph: Graph, found: Collection[int]) -> Collection[int]:
     """The same nodes, and of subsystems among them all that is inside."""
-    ids = graph.ids
-    subsystems = {id for i in found if (id := ids[i]) in graph.subsystems} if graph.subsystems else None
-    if not subsystems:
+    if not graph.subsystems:
         return found
-    inside = (i for i, id in enumerate(ids) if not subsystems.isdisjoint(_subsystems_around(id)))
-    return {*found, *inside}
+    subsystems = [id for i in found if (id := graph.ids[i]) in graph.subsystems]
+    return {*found}.union(*(graph.members_of(id) or () for id in subsystems)) if subsystems else found
 
 
 def _is_off(graph: Graph, path: Path) -> bool:
@@ -195,17 +198,20 @@ def _by_tag(graph: Graph, text: str) -> list[int]:
 
 
 def _tagged(graph: Graph, tags: set[str], written: str) -> list[int]:
-    found = [
-        i for i, node in enumerate(graph.nodes) if isinstance(node, Component) and not tags.isdisjoint(node._spec.tags)
-    ]
+    table = graph.tag_table()
+    if len(tags) * (len(graph.subsystems) + 1) < len(table):
+        # Few tags of very many, as most selections have them.
+        scopes = [(), *map(_spelled, graph.subsystems)]
+        keys: Iterable[tuple[tuple[str, ...], str]] = ((scope, tag) for scope in scopes for tag in tags)
+    else:
+        keys = (key for key in table if key[1] in tags)
+    found = [i for key in keys for i in table.get(key, ())]
     if not found:
         known = _tags(graph)
         if known.isdisjoint(tags):
             hint = _text.hint_near(_plain(written), sorted(known), what="tag in this system")
             raise UnknownComponent(f"No component has the tag {_text.quote(written)}. {hint}")
-    # With a subsystem all that is inside is meant.
-    whole = [graph.members_of(graph.ids[i]) or () for i in found if graph.ids[i] in graph.subsystems]
-    return sorted(set(found).union(*whole)) if whole else found
+    return found
 
 
 def _tags(graph: Graph) -> set[str]:
@@ -285,12 +291,21 @@ def _test(text: str) -> Test:
 
 def _fits(tests: Sequence[Test | None], path: Sequence[str]) -> bool:
     """Whether a pattern fits a path, or a group or subsystem on the way along it."""
-    if not tests:
-        return True
-    test = tests[0]
-    if test is None:
-        return any(_fits(tests[1:], path[n:]) for n in range(len(path) + 1))
-    return bool(path and test(path[0]) and _fits(tests[1:], path[1:]))
+    at = name = 0
+    again, upto = -1, 0  # where the pattern goes on behind the last "**", and the name up to which that stands for all
+    while at < len(tests):
+        test = tests[at]
+        if test is None:
+            at = again = at + 1
+            upto = name
+        elif name < len(path) and test(path[name]):
+            at, name = at + 1, name + 1
+        elif again >= 0 and upto < len(path):
+            upto += 1  # one name more for that "**"; those before it need not be tried again
+            at, name = again, upto
+        else:
+            return False
+    return True
 
 
 def _near_pattern(graph: Graph, parts: list[tuple[str, bool]]) -> str:
