@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -964,3 +965,162 @@ def test_the_diffs_lead_from_the_bare_system_to_the_last(given: tuple[System, li
     for effect in made.explain_plugins():
         tree = patched(tree, effect.diff)
     assert refs.same(emptied(tree), emptied(tree_of(made)))
+
+
+# --- What a review found ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("apply", [with_defaults, with_merges])
+@pytest.mark.parametrize(
+    ("slots", "path"),
+    [
+        ({"post": {"start": {"say": announce}}}, "app.billing.post.start.say"),
+        ({"pre": {"stop": {"say": announce}}}, "app.billing.pre.stop.say"),
+        ({"handlers": {"status": announce}}, "app.billing.status"),
+        ({"status": announce}, "app.billing.status"),
+        ({"tags": ["x"]}, "app.billing.tags"),
+        ({"doc": "Bills."}, "app.billing.doc"),
+    ],
+)
+def test_the_slots_of_a_subsystem(apply: Any, slots: dict[str, Any], path: str) -> None:
+    """Each slot that a subsystem has can come from a plugin, and none becomes a group in it."""
+    system = apply(nested(), {"app": {"billing": slots}})
+    assert [change.path.removesuffix(".0") for change in nested().diff(system)] == [path]
+    assert (list(system.describe()), system.check()) == (list(nested().describe()), [])
+
+
+@pytest.mark.parametrize("slots", [{"deadlines": {"start": 3}}, {"config": {"env.dsn": 3}}, {"retry": {"times": 3}}])
+def test_a_slot_that_a_subsystem_has_not(slots: dict[str, Any]) -> None:
+    """What only other components have is an error, and no group, unless the subsystem has a group of that name."""
+    with pytest.raises(BadPlugin, match=r"for the slot '\w+', and a subsystem has none of that name"):
+        with_merges(nested(), {"app": {"billing": slots}})
+    (group,) = slots
+    inner = System({group: {"start": 1}})
+    merged = with_merges(System({"app": {"b": subsystem(inner)}}), {"app": {"b": {group: {"start": 2}}}})
+    assert merged.start()[f"app.b.{group}.start"] == 2
+
+
+def test_a_slot_of_a_subsystem_that_cannot_be_read() -> None:
+    """It is told together with everything else that does not fit."""
+    with pytest.raises(BadPlugin) as caught:
+        with_merges(nested(), {"app": {"billing": {"tags": 3, "imports": 4}}, "env": {"dsn": append([1])}})
+    assert [problem.details["path"] for problem in caught.value.problems] == [
+        "app.billing",
+        "app.billing.imports",
+        "env.dsn",
+    ]
+
+
+@pytest.mark.parametrize("imports", [{"env": {"dsn": 3}}, {"env.dsn": 3}, {'"env".dsn': 3}, {("env", "dsn"): 3}])
+def test_imports_are_written_as_for_a_subsystem(imports: Any) -> None:
+    """A path, its parts, or one in the other: it is the same place, also where something is imported already."""
+    merged = with_merges(nested(), {"app": {"billing": {"imports": imports}}})
+    assert merged["app.billing"].imports == {"env.dsn": 3}
+    assert merged.start()["app.billing.db.pool"][0] == 3
+
+
+@pytest.mark.parametrize("apply", [with_defaults, with_merges])
+@pytest.mark.parametrize(
+    ("imports", "said"),
+    [
+        ({"env.dns": 3}, "The import env.dns names env.dns, which does not exist"),
+        ({"emv": {"dsn": 3}}, "The import emv.dsn names the group emv"),
+        ({3: 3}, "An import with the part 3"),
+        (3, "that give 3 as imports"),
+    ],
+)
+def test_imports_of_what_is_not_there(apply: Any, imports: Any, said: str) -> None:
+    """An import that leads nowhere is told with the plugin and the subsystem."""
+    with pytest.raises(BadPlugin) as caught:
+        apply(nested(), {"app": {"billing": {"imports": imports}}})
+    (problem,) = caught.value.problems
+    assert str(problem).startswith("app.billing")
+    assert problem.what.startswith(f"The plugin p has {'defaults' if apply is with_defaults else 'merges'} that ")
+    assert said in problem.what
+
+
+@pytest.mark.parametrize("apply", [with_defaults, with_merges])
+@pytest.mark.parametrize("value", [{"enabled": True}, {"schema": "public"}, {"doc": "x", "tags": [ref("db.dsn")]}])
+def test_a_new_dict_may_have_keys_like_slots(apply: Any, value: Any) -> None:
+    """Where no component is named almost like it, and no handler is in it, a dict is data."""
+    system = System({"db": {"dsn": "x", "pool": pool(dsn=1)}, "env": {"pol": 1}})
+    for group, name in (("db", "search"), ("features", "search"), ("env", "poll")):
+        assert apply(system, {group: {name: value}})[f"{group}.{name}"] == value
+    with pytest.raises(BadPlugin, match=r"Did you mean db\.pool\?"):
+        apply(system, {"db": {"pol": value}})
+
+
+@pytest.mark.parametrize("slots", [{"status": announce}, {"pre": {"start": {"a": [announce]}}}, {"schema": {"x": int}}])
+def test_new_slots_with_a_handler_are_no_data(slots: Any) -> None:
+    """What can be called was meant for a component, whatever its name."""
+    with pytest.raises(BadPlugin, match=r"that are slots of features\.search, and there is no such component"):
+        with_merges(env(1), {"features": {"search": slots}})
+
+
+def test_slots_for_an_alias_that_is_named_wrongly() -> None:
+    """An alias is named like a component."""
+    system = System({"db": {"pool": pool(dsn=1)}, "web": {"store": ref("db.pool")}})
+    with pytest.raises(BadPlugin, match=r"Did you mean web\.store\?"):
+        with_merges(system, {"web": {"stoer": {"tags": ["x"]}}})
+
+
+class OwnSystem(System):
+    """A system of another class."""
+
+
+def test_a_system_of_another_class() -> None:
+    """A function given as a plugin gets a plain system, and may give one, as every change of a system does."""
+    seen: list[type] = []
+
+    def more(system: System) -> System:
+        seen.append(type(system))
+        return system.override({"env.x": 2})
+
+    own = OwnSystem({"env": {"x": 1}}, plugins=[more])
+    assert (type(own), own["env.x"], seen) == (OwnSystem, 2, [System])
+    assert type(own.with_plugins(Plugin("p"))) is type(own.override({})) is System
+    assert type(own.with_plugins(Plugin("q", update=lambda _: OwnSystem({})))) is System
+
+
+@pytest.mark.parametrize("given", [3, None])
+def test_what_are_no_plugins(given: Any) -> None:
+    """Anything but plugins is the same error in the list's place as in the list."""
+    with pytest.raises(BadPlugin, match="is no plugin"):
+        System({}, plugins=given)
+
+
+@pytest.mark.parametrize("given", [3, None, "reload"])
+def test_what_are_no_signals(given: Any) -> None:
+    """What is no row, and not several, is told where the plugin is made."""
+    with pytest.raises(BadPlugin, match="has signals that are no rows"):
+        Plugin("p", signals=given)
+
+
+def unchanged(system: System) -> System:
+    """The system as it is."""
+    return system
+
+
+def test_a_plugin_can_be_pickled() -> None:
+    """A plugin of plain parts goes to another process and is the same there."""
+    plugin = Plugin(
+        "p",
+        doc="Plain.",
+        defaults={"env": {"x": [1], "y": append([ref("env.x")])}},
+        merges={"env": {"z": Secret("s")}},
+        base={"tags": ["x"]},
+        signals=[Signal("reload")],
+        update=unchanged,
+    )
+    copy = pickle.loads(pickle.dumps(plugin))
+    assert (copy, repr(copy)) == (plugin, "<Plugin p>")
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        copy.name = "q"
+
+
+def test_a_plugin_for_very_many() -> None:
+    """Large groups and dicts are put together in one go."""
+    names = [f"x{i}" for i in range(30_000)]
+    system = System({"env": {"all": dict.fromkeys(names, 1)}, "many": dict.fromkeys(names, 1)})
+    merged = with_merges(system, {"env": {"all": dict.fromkeys(names, 2)}, "many": dict.fromkeys(names, 2)})
+    assert (merged["env.all"], dict(merged.groups["many"])) == (dict.fromkeys(names, 2), dict.fromkeys(names, 2))

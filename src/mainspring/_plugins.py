@@ -28,10 +28,14 @@ def with_plugins(system: System, plugins: Plugin | str | Iterable[Plugin | Calla
         BadPlugin: one does not fit the system.
         UnknownPlugin: a name that no installed plugin has.
     """
-    kind = type(system)
-
+    # A plain System, as every change of a system gives; its module stands further out than this one.
+    kind: type[System] = next(base for base in reversed(type(system).__mro__) if hasattr(base, "_of"))
     definition = system._definition
-    given = [plugins] if isinstance(plugins, str | Plugin) or callable(plugins) else list(plugins)
+    given: list[Any]
+    if isinstance(plugins, str | Plugin) or callable(plugins) or not isinstance(plugins, Iterable):
+        given = [plugins]
+    else:
+        given = list(plugins)
     for each in given:
         plugin = _plugin(each, definition)
         definition = apply(definition, plugin, partial(_updated, kind, plugin.name))

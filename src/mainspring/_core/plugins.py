@@ -12,17 +12,32 @@ from . import model, refs
 from .base import Base, merged_slots
 from .base import _is_given as is_given
 from .callables import Id
+from .compose import override
 from .diff import Diff, diff, shown
 from .groups import node_of
-from .model import ABSENT, KEYWORDS, SHORTHANDS, Component, Constant, Definition, Node, Signal, Spec, Subsystem
+from .model import (
+    ABSENT,
+    KEYWORDS,
+    OF_SUBSYSTEMS,
+    SHORTHANDS,
+    Component,
+    Constant,
+    Definition,
+    Node,
+    Signal,
+    Spec,
+    Subsystem,
+    imports_in,
+    parse_path,
+)
 from .refs import Path, Required, Unfit
 
 if TYPE_CHECKING:
     from ..system import System
     from .model import BaseSlots
 
-_OF_A_SUBSYSTEM: Final = ("doc", "tags", "enabled")
 _OWN: Final = ("start", "stop", "scope")  # which a base cannot give
+_COMPARED: Final = 500_000  # names after which no more near misses are looked for: it takes seconds by then
 
 
 class Added(model.Unfinished):
@@ -152,7 +167,7 @@ class Plugin:
         if not isinstance(name, str) or not name:
             what = f"{name!r} cannot name a plugin."
             raise BadPlugin([Problem(BadPlugin, what, hint="Use text that is not empty.")])
-        rows = (signals,) if isinstance(signals, Signal) else tuple(signals)
+        rows: tuple[Any, ...] = tuple(signals) if isinstance(signals, Iterable) else (signals,)
         if not all(isinstance(row, Signal) for row in rows):
             what = f"{_of(name)} has signals that are no rows of the signal table."
             problems.append(_problem(name, what, (), hint='Write signals=[Signal("reload")].'))
@@ -190,6 +205,10 @@ class Plugin:
 
     def __setattr__(self, part: str, value: object) -> None:
         raise AttributeError(f"a Plugin cannot be changed; make a new one with another {part}")
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for part, value in state[1].items():
+            object.__setattr__(self, part, value)
 
     def __copy__(self) -> Plugin:
         return self
@@ -341,7 +360,8 @@ def _with_signals(signals: Mapping[str, Signal], plugin: Plugin) -> dict[str, Si
     return table
 
 
-_SLOTS: Final = frozenset({*KEYWORDS, "config", "start", "stop", "scope"})
+_SLOTS: Final = frozenset({*KEYWORDS, *_OWN, "config"})
+_ANY_SLOT: Final = _SLOTS | {"imports"}
 
 
 class _Bad(Exception):
@@ -360,7 +380,9 @@ class _Merging:
         self.part = "merges" if wins else "defaults"
         self.hidden = False  # whether what is there must not be shown
         self.place: tuple[Id, Path]
-        self.known: list[str] = []  # the names in the group
+        self.there: Mapping[str, Mapping[str, Node]] = {}  # the groups that are worked on, as they were
+        self.above: Path = ()  # the subsystem that they are in
+        self.compared = 0  # names with which others were compared
 
     @contextmanager
     def _noting(self) -> Generator[None]:
@@ -385,8 +407,8 @@ class _Merging:
         groups = dict(definition.groups)
         for group, members in tree.items():
             nodes = groups[group] = dict(groups.get(group, {}))
+            inside = _within(above, group)
             for name, value in members.items():
-                inside = refs.Within(tuple(map(str, (*above, group)))) if above else group
                 if group not in definition.groups and "." in group and group.split(".")[0] in definition.groups:
                     self.place = Id(inside, name), (*above, group)
                     nested = (
@@ -396,7 +418,7 @@ class _Merging:
                     self._note(f"under {_text.quote(group)}, which is a path and no group", hint, ())
                     del groups[group]
                     break
-                self.known = list(nodes)
+                self.there, self.above = definition.groups, above
                 self.place = Id(inside, name), (*above, group, name)
                 with self._noting():
                     nodes[name] = self._node(nodes.get(name), value)
@@ -428,12 +450,27 @@ class _Merging:
         if isinstance(value, Component):
             return value
         if isinstance(value, Mapping) and value and value.keys() <= _SLOTS:
-            id, names = self.place[0], self.known
-            near = _text.near(id.name, names)
-            close = f"Did you mean {_text.either([str(Id(id.group, name)) for name in near])}? " if near else ""
-            hint = f"{close}What is new is a whole component or a constant; a dict that looks like slots is opaque({{...}})."
-            raise _Bad(f"that are slots of {id}, and there is no such component", (), hint)
+            # As data it may be meant as well, unless there is a component that it can be meant for, or a handler in it.
+            near = self._near()
+            if near or _has_callable(value):
+                close = f"Did you mean {_text.either(near)}? " if near else ""
+                hint = f"{close}What is new is a whole component or a constant; a dict that looks like slots is opaque({{...}})."
+                raise _Bad(f"that are slots of {self.place[0]}, and there is no such component", (), hint)
         return node_of(self._resolved(value, ()), self.place[0])
+
+    def _near(self) -> list[str]:
+        """The components that are named almost like what is not there."""
+        if self.compared > _COMPARED:
+            return []
+        id, path = self.place
+        group = str(path[-2])
+        if group in self.there:
+            names = [name for name, node in self.there[group].items() if _is_component(node)]
+            self.compared += len(names)
+            return [str(Id(id.group, name)) for name in _text.near(id.name, names)]
+        groups = [other for other, nodes in self.there.items() if _is_component(nodes.get(id.name))]
+        self.compared += len(groups)
+        return [str(Id(_within(self.above, other), id.name)) for other in _text.near(group, groups)]
 
     # --- components ---
 
@@ -507,8 +544,12 @@ class _Merging:
     def _subsystem(self, old: Subsystem, new: Mapping[str, Any]) -> Subsystem:
         inner, place = dict(new), self.place
         groups = old._definition.groups
-        slots = {name: inner.pop(name) for name in list(inner) if name in _OF_A_SUBSYSTEM and name not in groups}
-        imports = inner.pop("imports", {}) if "imports" not in groups else {}
+        own = {name: inner.pop(name) for name in list(inner) if name in _ANY_SLOT and name not in groups}
+        imports = own.pop("imports", {})
+        slots = {name: value for name, value in own.items() if name in OF_SUBSYSTEMS}
+        for slot in [name for name in own if name not in slots]:
+            hint = f"It has: {', '.join(['imports', *sorted(OF_SUBSYSTEMS)])}; and its groups."
+            self._note(f"for the slot {slot!r}, and a subsystem has none of that name", hint, (slot,))
         for group, members in list(inner.items()):
             if not isinstance(members, Mapping):
                 what = f"for the group {group!r} of the subsystem that are {shown(members)}, not a mapping of names"
@@ -520,10 +561,35 @@ class _Merging:
             paths = [(group, *at) for group, members in inner.items() for at in _places(members)] if self.wins else []
             made = made.with_definition(self.groups(old._definition, inner, place[1]), *paths)
             self.place = place
-        changes = self._slots(old, slots)
-        if imports:
-            changes["config"] = self._keyed(made._config, dict(imports), ("imports",))
+        changes: dict[str, Any] = {}
+        with self._noting():
+            changes = self._slots(old, slots)
+        config = self._imports(made, imports)
+        if config is not made._config:
+            changes["config"] = config
         return made.replace(**changes) if changes else made  # type: ignore[return-value]
+
+    def _imports(self, old: Subsystem, given: Any) -> dict[str, Any]:
+        if not isinstance(given, Mapping):
+            hint = 'Write {"imports": {"group.name": ...}}.'
+            self._note(f"that give {shown(given)} as imports, which is no mapping", hint, ("imports",))
+            return old._config
+        taken: dict[str, Any] = {}
+        for key, value in given.items():
+            with self._noting():
+                path = parse_path((key,), "An import")
+                # As `subsystem` takes them: a mapping under the name of a group says several places.
+                flat = imports_in(old._definition, path, value) if len(path) == 1 else [(path, value)]
+                taken |= {_text.dotted(place): one for place, one in flat}
+        made = self._keyed(old._config, taken, ("imports",))
+        if made is not old._config:
+            try:
+                # So that an import of nothing is told with the name of the plugin.
+                override(old._definition, made, what="import")
+            except DefinitionError as error:
+                for p in error.problems:
+                    self._note(f"that do not fit: {p.what.rstrip('.')}", p.hint, ("imports",))
+        return made
 
     # --- data ---
 
@@ -563,7 +629,9 @@ class _Merging:
             with self._noting():
                 after = self._data(before, value, (*at, key))
                 if after is not before:
-                    made = {**made, key: after}
+                    if made is old:
+                        made = dict(old)
+                    made[key] = after
         return made
 
     def _extended(self, old: Any, new: Added, at: Path) -> Any:
@@ -587,6 +655,23 @@ class _Merging:
 
 def _nothing() -> None:
     return None
+
+
+def _within(above: Path, group: str) -> str:
+    return refs.Within(tuple(map(str, (*above, group)))) if above else group
+
+
+def _is_component(node: Node | None) -> bool:
+    """Whether slots may have been meant for it: an alias is told by itself that it has none."""
+    return isinstance(node, Component) or (isinstance(node, Constant) and isinstance(node._value, refs.Ref))
+
+
+def _has_callable(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_callable, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(_has_callable, value))
+    return callable(value) and not isinstance(value, refs.Mark | Component)
 
 
 def _same_slot(one: Any, other: Any) -> bool:
