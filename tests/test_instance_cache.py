@@ -353,6 +353,56 @@ def test_what_is_missing_is_found_first(log: Log) -> None:
     assert [problem.id for problem in system.check()] == [Id("env", "http")]
 
 
+def test_what_is_built_counts_through_aliases(log: Log, cache: InstanceCache) -> None:
+    """What is inside an object that is yet to be built may be reached by one reference after the other."""
+    server = log.part("server", cached=True)
+
+    def system(zone: int) -> System:
+        env = {"at": build(Address, port=1, zone=zone), "port": ref("env.at.port"), "real": ref("env.port.real")}
+        return System({"env": env, "db": {"server": server(port=ref("env.real"))}})
+
+    for _ in range(2):
+        with system(2).started(cache=cache) as live:
+            assert live["db.server"].needs == {"port": 1}
+    with pytest.raises(StateError, match=r"config\.port is different"):
+        system(3).start(cache=cache)
+    assert log == ["start server"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda last: last,
+        lambda last: [last],
+        lambda last: [last, last],
+        lambda last: {"a": last, "b": (last, Secret([last]))},
+        lambda last: build(list, [last, last]),
+    ],
+    ids=["alias", "list", "twice", "nested", "built"],
+)
+def test_constants_of_constants(log: Log, cache: InstanceCache, step: Callable[[Any], Any]) -> None:
+    """Constants may be made of others, many in a row and each several times; what stands in the first one counts."""
+    server = log.part("server", cached=True)
+
+    def system(first: int) -> System:
+        chain = {"x0": {"port": first}} | {f"x{i}": step(local_ref(f"x{i - 1}")) for i in range(1, 1500)}
+        return System({"env": chain, "db": {"server": server(port=ref("env.x1499"))}})
+
+    for _ in range(2):
+        system(1).start(cache=cache).stop()
+    with pytest.raises(StateError, match=r"config\.port is different"):
+        system(2).start(cache=cache)
+    assert log == ["start server"]
+
+
+def test_a_large_group_of_constants(log: Log, cache: InstanceCache) -> None:
+    """A cached component may need a group of many constants."""
+    members: dict[str, Any] = {f"x{i}": i for i in range(20_000)}
+    system = System({"env": members, "db": {"server": log.part("server", cached=True)(all=ref("env"))}})
+    with system.started(cache=cache) as live:
+        assert live["db.server"].needs == {"all": members}
+
+
 def test_what_is_needed_counts(log: Log, cache: InstanceCache) -> None:
     """A cached component that needs another one is made from something else when it needs something else."""
     disk, server = log.part("disk", cached=True), log.part("server", cached="server")
@@ -387,6 +437,17 @@ def test_a_cached_component_needs_only_what_is_kept(log: Log) -> None:
     with InstanceCache() as cache, pytest.raises(BadComponent):
         system.start(cache=cache)
     assert log == []
+
+
+def test_what_is_not_kept_is_told_with_its_place(log: Log) -> None:
+    """Each thing that is not kept is told with the first place that leads to it, also where a whole group is referred to."""
+    server = log.part("server", cached=True)(last=ref("sys.x2999"), all=[ref("sys")], more=ref("env.it"))
+    members: dict[str, Any] = {f"x{i}": Component(dict) for i in range(3000)}
+    problems = System({"sys": members, "env": {"it": ref("sys.x7")}, "db": {"server": server}}).check()
+    paths = {problem.details["chain"][-1]: problem.path for problem in problems}
+    assert len(paths) == len(problems) == len(members)
+    assert paths.pop("sys.x2999") == ("config", "last")
+    assert set(paths.values()) == {("config", "all", 0)}
 
 
 def test_what_it_needs_may_come_by_any_reference(log: Log, cache: InstanceCache) -> None:

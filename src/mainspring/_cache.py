@@ -7,13 +7,13 @@ exchanged for another that is only lent the instance. So the engine knows nothin
 from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import _text
-from ._core.cached import Making, cached_nodes, lent, making, twin
+from ._core.cached import Making, Makings, cached_nodes, lent, twin
 from ._core.callables import Context, Id
 from ._core.check import check
 from ._core.cut import part_of
@@ -71,7 +71,7 @@ class InstanceCache:
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}  # in the order in which they were started
-        self._lives: list[Live] = []
+        self._lives: dict[Live, dict[str, _Entry]] = {}  # each with what is kept of it
         self._lock = allocate_lock()
         self._owner: int | None = None  # the thread that has the lock
         self._world: World | None = None  # or the event loop of the task that has it
@@ -165,10 +165,10 @@ class InstanceCache:
         if conflicts:
             raise StateError("\n".join(conflicts))
         broken = {key for key in wanted if key in self._entries and not self._entries[key].is_usable}
-        for key, entry in self._entries.items():  # what needs it was started after it
+        for key, entry in self._entries.items() if broken else ():  # what needs it was started after it
             if entry.making.needs & broken:
                 broken.add(key)
-        stale = [entry for key, entry in self._entries.items() if key in broken]
+        stale = [entry for key, entry in self._entries.items() if key in broken] if broken else []
         return [key for key in wanted if key in self._entries and key not in broken], stale[::-1]
 
     def _beginnings(self, definition: Definition, wanted: dict[str, Making], found: list[str]) -> Iterator[_Beginning]:
@@ -242,15 +242,15 @@ class InstanceCache:
     def _add(self, beginning: _Beginning) -> Live:
         # Before it is started, so that a Ctrl-C right after the start leaves nothing that nobody knows of.
         live = self._busy = beginning.live
-        self._lives.append(live)
+        kept = self._lives[live] = {}
         for entry in beginning.entries:
-            self._entries[entry.making.key] = entry
+            kept[entry.making.key] = self._entries[entry.making.key] = entry
         return live
 
     def _forget(self, live: Live) -> None:
-        self._entries = {key: entry for key, entry in self._entries.items() if entry.live is not live}
-        if live in self._lives:
-            self._lives.remove(live)
+        for key, entry in self._lives.pop(live, {}).items():
+            if self._entries.get(key) is entry:
+                del self._entries[key]
 
     def _filled(self, definition: Definition) -> Definition:
         graph = graph_of(definition)
@@ -354,12 +354,14 @@ class InstanceCache:
 
     def _share_of(self, entry: _Entry) -> Selection:
         # With the last one goes everything else that its live system has: what it was lent, and an event loop.
-        is_last = all(other is entry or other.live is not entry.live for other in self._entries.values())
-        return None if is_last else [entry.making.id]
+        return [entry.making.id] if len(self._lives.get(entry.live, ())) > 1 else None
 
     def _drop(self, entry: _Entry) -> None:
-        self._entries.pop(entry.making.key, None)
-        if not any(other.live is entry.live for other in self._entries.values()):
+        key = entry.making.key
+        self._entries.pop(key, None)
+        kept = self._lives.get(entry.live, {})
+        kept.pop(key, None)
+        if not kept:
             self._forget(entry.live)
 
     def close(self) -> None:
@@ -378,7 +380,7 @@ class InstanceCache:
             _refuse_to_block(self._lives, "close", "cache.aclose()")
             self._closed = True
             while self._lives:
-                live = self._busy = self._lives[-1]
+                live = self._busy = next(reversed(self._lives))
                 try:
                     live.stop()
                 except (StopError, StateError) as error:
@@ -402,7 +404,7 @@ class InstanceCache:
         try:
             self._closed = True
             while self._lives:
-                live = self._busy = self._lives[-1]
+                live = self._busy = next(reversed(self._lives))
                 try:
                     await _astop(live, world)
                 except (StopError, StateError) as error:
@@ -623,10 +625,9 @@ def _wanted(definition: Definition, select: Selection) -> dict[str, Making]:
 
 
 def _making(definition: Definition, i: int) -> Making:
-    known: dict[int, Making] = definition.cache.setdefault("makings", {})
-    if i not in known:
-        known[i] = making(graph_of(definition), i)
-    return known[i]
+    cache = definition.cache
+    makings: Makings = cache.get("makings") or cache.setdefault("makings", Makings(graph_of(definition)))
+    return makings.of(i)
 
 
 def _exchanged(definition: Definition, groups: dict[str, dict[str, Node]], options: Options) -> Definition:
@@ -670,7 +671,7 @@ def _is_here(home: World, world: World) -> bool:
     return home.is_running_here() and home.name == world.name
 
 
-def _refuse_to_block(lives: list[Live], verb: str, instead: str) -> None:
+def _refuse_to_block(lives: Iterable[Live], verb: str, instead: str) -> None:
     for live in lives:
         world = None if live._host is None else live._host.foreign
         if world is not None and world.is_running_here():

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..errors import BadComponent, Problem, Site
 from . import refs
 from .callables import Handler, Id
-from .graph import Graph
+from .graph import Graph, closure
 from .model import ABSENT, Component, Constant, Node, OnCrash, Spec
 from .model import _comparable as comparable
 from .plan import deadline_of
-from .refs import Path, Ref, Reference, Secret
+from .refs import Build, Path, Ref, Reference, Required, Secret
 
 # What makes an instance what it is, and what unmakes it. All other slots are each system's own.
 _MAKING: Final = ("start", "stop", "scope", "pre", "post", "resolve", "deadlines", "retry", "thread")
@@ -29,6 +29,18 @@ class Kept(NamedTuple):
     """
 
     key: str
+    rest: Path
+
+
+class Unknown(NamedTuple):
+    """Stands for something inside an object that is yet to be made.
+
+    Parameters:
+        made: what it is made from.
+        rest: what is reached inside it.
+    """
+
+    made: Build | Required
     rest: Path
 
 
@@ -68,10 +80,39 @@ class Making:
         both = self.config.keys() & other.config.keys()
         names = dict.fromkeys((*self.config, *other.config))
         return found + [
-            f"config.{name}"
-            for name in names
-            if name not in both or not refs.same(self.config[name], other.config[name])
+            f"config.{name}" for name in names if name not in both or not _alike(self.config[name], other.config[name])
         ]
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """As `refs.same`, for data whose parts may stand at many places: no two parts are compared twice."""
+    seen: set[tuple[int, int]] = set()
+    waiting: list[tuple[Any, Any]] = [(a, b)]
+    while waiting:
+        a, b = waiting.pop()
+        if a is b or (pair := (id(a), id(b))) in seen:
+            continue
+        kind = type(a)
+        if kind is not type(b):
+            return False
+        if kind is dict:
+            if not refs.same(set(a), set(b)):
+                return False
+            waiting += [(value, b[key]) for key, value in a.items()]
+        elif kind is list or kind is tuple or refs.is_named_tuple(a):
+            if len(a) != len(b):
+                return False
+            waiting += zip(a, b, strict=True)
+        elif kind is Secret:
+            waiting.append((a.reveal(), b.reveal()))
+        elif kind is Build:
+            waiting += ((a.target, b.target), (a.args, b.args), (a.kwargs, b.kwargs))
+        elif not refs.same(a, b):
+            return False
+        else:
+            continue
+        seen.add(pair)
+    return True
 
 
 def is_cached(node: Node) -> bool:
@@ -100,6 +141,7 @@ def cached_problems(graph: Graph) -> list[Problem]:
     problems = [problem for i in nodes for problem in _holds(graph, i)]
     if problems or graph.problems:
         return problems
+    makings = Makings(graph)
     first: dict[str, int] = {}
     for i in nodes:
         id, node = graph.ids[i], graph.nodes[i]
@@ -107,7 +149,7 @@ def cached_problems(graph: Graph) -> list[Problem]:
         at = first.setdefault(key := key_of(id, node), i)
         if at == i:
             continue
-        differ = making(graph, at).differences(making(graph, i))
+        differ = makings.of(at).differences(makings.of(i))
         if differ:
             other = graph.ids[at]
             what = f"has the key {key!r} in the cache, as {other} has, and the two differ: {', '.join(differ)}."
@@ -122,9 +164,11 @@ _OTHER_KEY: Final = 'Give one of them a key of its own: cached="another-key".'
 def _holds(graph: Graph, i: int) -> list[Problem]:
     """The problems of one component: each thing that it would hold on to after it was stopped with its system."""
     id, node = graph.ids[i], graph.nodes[i]
+    assert isinstance(node, Component)
     came_from = {i: i}
     waiting = [i]
     problems = []
+    paths: dict[Id, Path] = {}  # to what it needs directly; filled with the first problem
     for at in waiting:
         for j in graph.needs[at]:
             if j in came_from:
@@ -138,14 +182,15 @@ def _holds(graph: Graph, i: int) -> list[Problem]:
                 while chain[-1] != i:
                     chain.append(came_from[chain[-1]])
                 names = [str(graph.ids[k]) for k in reversed(chain)]
-                path = next((edge.path for edge in graph.edges_of(i) if str(edge.needs) == names[1]), Path())
+                for edge in () if paths else graph.edges_of(i):
+                    paths.setdefault(edge.needs, edge.path)
+                path = paths.get(graph.ids[chain[-2]], ())
                 through = f": {' -> '.join(names)}" if len(names) > 2 else ""
                 what = f"is cached, and needs {names[-1]}, which is not{through}."
                 hint = (
                     f"What is kept must not hold on to something that is stopped with its system. Mark {names[-1]} as cached "
                     "too, or hand on a constant instead."
                 )
-                assert isinstance(node, Component)
                 problems.append(Problem(BadComponent, what, id, path, node.site, hint, {"chain": names}))
     return problems
 
@@ -153,26 +198,94 @@ def _holds(graph: Graph, i: int) -> list[Problem]:
 # --- What a component is made from ------------------------------------------------------------------------------------
 
 
-def making(graph: Graph, i: int) -> Making:
-    """What a cached component is made from.
+class Makings:
+    """What the cached components of one definition are made from.
 
     Parameters:
-        graph: one without problems.
-        i: the component's position.
+        graph: the definition's; one without problems.
     """
-    id, node = graph.ids[i], graph.nodes[i]
-    assert isinstance(node, Component)
-    config = refs.redirected(node._config, _Snapshot(graph, id.group))
-    needs: set[str] = set()
-    waiting = [i]
-    for at in waiting:
-        for j in graph.needs[at]:
-            needed = graph.nodes[j]
-            if isinstance(needed, Component):
-                needs.add(key_of(graph.ids[j], needed))
-            elif j not in waiting:
-                waiting.append(j)
-    return Making(id, key_of(id, node), _as_kept(node), config, frozenset(needs), node.site)
+
+    __slots__ = ("_graph", "_known", "_values")
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._known: dict[int, Making] = {}
+        self._values: dict[int, Any] = {}  # constants, with everything in them that is referred to
+
+    def of(self, i: int) -> Making:
+        """What one of them is made from.
+
+        Parameters:
+            i: its position.
+        """
+        made = self._known.get(i)
+        return self._known.setdefault(i, self._made(i)) if made is None else made
+
+    def _made(self, i: int) -> Making:
+        graph = self._graph
+        id, node = graph.ids[i], graph.nodes[i]
+        assert isinstance(node, Component)
+        config = refs.redirected(node._config, self._lookup(id.group))
+        needs: set[str] = set()
+        seen: set[int] = set()
+        waiting = [i]
+        for at in waiting:
+            for j in graph.needs[at]:
+                needed = graph.nodes[j]
+                if isinstance(needed, Component):
+                    needs.add(key_of(graph.ids[j], needed))
+                elif j not in seen:
+                    seen.add(j)
+                    waiting.append(j)
+        return Making(id, key_of(id, node), _as_kept(node), config, frozenset(needs), node.site)
+
+    # References are replaced by what they refer to, as far as that is known before anything is started.
+
+    def _lookup(self, group: str) -> Callable[[Reference], Any]:
+        return lambda reference: self._behind(reference, group)
+
+    def _behind(self, reference: Reference, group: str) -> Any:
+        aim = self._graph.aim(reference, group)
+        if aim is None:
+            return None
+        if aim.keys is not None:
+            return {key: self._at(j) for key, j in zip(aim.keys, aim.nodes, strict=True)}
+        try:
+            return self._at(aim.nodes[0], aim.rest)
+        except (LookupError, AttributeError, ValueError, TypeError):
+            if reference.optional:
+                return None  # on the way there is an alias of something that is off
+            raise
+
+    def _at(self, j: int, path: Path = ()) -> Any:
+        """What stands under an id, or inside it."""
+        id, node = self._graph.ids[j], self._graph.nodes[j]
+        if isinstance(node, Component):
+            return Kept(key_of(id, node), path)
+        value = self._value(j)
+        for n, part in enumerate(path):
+            inner = refs.unwrapped(value)
+            if type(inner) is Kept or type(inner) is Unknown:
+                return inner._replace(rest=(*inner.rest, *path[n:]))
+            if isinstance(inner, Build | Required):
+                return Unknown(inner, path[n:])
+            found = refs.step_into(inner, part)
+            value = Secret(found) if type(value) is Secret else found
+        return value
+
+    def _value(self, j: int) -> Any:
+        values, graph = self._values, self._graph
+        if j not in values:
+            # What a node needs comes before it, so this does not go as deep as constants refer to each other.
+            for k in sorted(closure([j], self._not_known)):
+                node = graph.nodes[k]
+                assert isinstance(node, Constant)
+                values[k] = refs.redirected(node._value, self._lookup(graph.ids[k].group))
+        return values[j]
+
+    def _not_known(self, j: int) -> list[int]:
+        graph, values = self._graph, self._values
+        return [k for k in graph.needs[j] if k not in values and isinstance(graph.nodes[k], Constant)]
 
 
 def _as_kept(component: Component[Any]) -> Component[Any]:
@@ -250,40 +363,4 @@ def _itself(instance: Any) -> Any:
     return instance
 
 
-class _Snapshot:
-    """Replaces references by what they refer to, as far as that is known before anything is started."""
-
-    def __init__(self, graph: Graph, group: str) -> None:
-        self.graph, self.group = graph, group
-
-    def __call__(self, reference: Reference) -> Any:
-        aim = self.graph.aim(reference, self.group)
-        if aim is None:
-            return None
-        if aim.keys is not None:
-            return {key: self.of(j) for key, j in zip(aim.keys, aim.nodes, strict=True)}
-        try:
-            return self.of(aim.nodes[0], aim.rest)
-        except (LookupError, AttributeError, ValueError, TypeError):
-            if reference.optional:
-                return None  # on the way there is an alias of something that is off
-            raise
-
-    def of(self, j: int, path: Path = ()) -> Any:
-        """What stands under an id, or inside it."""
-        id, node = self.graph.ids[j], self.graph.nodes[j]
-        if isinstance(node, Component):
-            return Kept(key_of(id, node), path)
-        value = refs.redirected(node._value, _Snapshot(self.graph, id.group))
-        for n, part in enumerate(path):
-            inner = refs.unwrapped(value)
-            if type(inner) is Kept:
-                return Kept(inner.key, (*inner.rest, *path[n:]))
-            if isinstance(inner, refs.Build | refs.Required):
-                return (inner, path[n:])  # what is in it is not known yet
-            found = refs.step_into(inner, part)
-            value = Secret(found) if type(value) is Secret else found
-        return value
-
-
-__all__ = ["Kept", "Making", "cached_nodes", "cached_problems", "is_cached", "key_of", "lent", "making", "twin"]
+__all__ = ["Kept", "Making", "Makings", "cached_nodes", "cached_problems", "is_cached", "key_of", "lent", "twin"]
