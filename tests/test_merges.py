@@ -318,3 +318,33 @@ def test_everything_that_differs_at_once() -> None:
         left.merge(right)
     shown: Parts = [problem.details for problem in caught.value.problems]
     assert shown == [{"id": "a.x"}, {"id": "a.y"}, {"base": "retry"}, {"option": "workers"}]
+
+
+@pytest.mark.parametrize("winner", [None, "left", "right"])
+def test_bases_that_do_not_go_together(winner: Any) -> None:
+    """Two bases of which no base can be made are a conflict that says why and shows both, whoever wins."""
+    left, right = System({}, base={"thread": "caller"}), System({}, base={"deadlines": 3})
+    with pytest.raises(MergeConflict) as caught:
+        left.merge(right, winner=winner)
+    (problem,) = caught.value.problems
+    assert "the two do not go together" in problem.what
+    assert "deadline" in problem.what
+    assert "left: {'thread': 'caller'}" in problem.what
+    assert "right: {'deadlines': 3}" in problem.what
+
+
+def test_bases_that_do_not_go_together_among_other_conflicts() -> None:
+    """They are told beside everything else that differs."""
+    left = System({"a": {"x": 1}}, base={"thread": "caller"}, workers=1)
+    right = System({"a": {"x": 2}}, base={"deadlines": 3}, workers=2)
+    with pytest.raises(MergeConflict) as caught:
+        left.merge(right)
+    assert len(caught.value.problems) == 3
+
+
+def test_bases_that_do_not_go_together_and_hold_a_secret() -> None:
+    """What is secret in one of them is not shown."""
+    left = System({}, base={"thread": "caller", "config": {"password": Secret("hunter2")}})
+    with pytest.raises(MergeConflict) as caught:
+        left.merge(System({}, base={"deadlines": 3}))
+    assert "hunter2" not in str(caught.value)

@@ -844,3 +844,111 @@ def test_same_addition_twice() -> None:
 def test_add_then_override() -> None:
     """What was added can be overridden like anything else."""
     assert some_system().add({"env.new": {"a": 1}}).override({"env.new.a": 2})["env.new"] == {"a": 2}
+
+
+# --- many changes in one container ---
+
+
+def test_many_changes_in_one_constant() -> None:
+    """As many keys of a dict, or items of a list, as there are can be changed at once, by path or nested."""
+    count = 20_000
+    keys = {f"x{i}": i for i in range(count)}
+    system = System({"env": {"keys": keys, "items": list(range(count))}})
+    zeros = dict.fromkeys(keys, 0)
+    changed = system.override({f"env.keys.x{i}": 0 for i in range(count)} | {f"env.items.{i}": 0 for i in range(count)})
+    assert changed["env.keys"] == zeros
+    assert changed["env.items"] == [0] * count
+    assert system.override({"env": {"keys": zeros}})["env.keys"] == zeros
+    assert system.add({"env": {"keys": {f"y{i}": i for i in range(count)}}})["env.keys"].keys() > keys.keys()
+    assert system["env.keys"] == keys
+
+
+def test_many_imports_changed() -> None:
+    """As many imports as there are can be changed at once, and so can the places that they are given to."""
+    count = 5000
+    inner = System({"env": {f"x{i}": 0 for i in range(count)}})
+    system = System({"app": {"part": subsystem(inner, {f"env.x{i}": 1 for i in range(count)})}})
+    imports = system.override({f"app.part.imports.env.x{i}": 2 for i in range(count)})
+    places = system.override({f"app.part.env.x{i}": 3 for i in range(1, count)})
+    with imports.started() as live:
+        assert {live["app.part"][f"env.x{i}"] for i in range(count)} == {2}
+    with places.started() as live:
+        assert [live["app.part"][f"env.x{i}"] for i in range(3)] == [1, 3, 3]
+    kept: Any = places["app.part"]
+    assert kept.imports == {"env.x0": 1}
+
+
+def test_many_adjustments_of_what_is_imported() -> None:
+    """Each of them is told with the import that is to be adjusted in its place."""
+    count = 3000
+    inner = System({"env": {f"x{i}": {"size": 0} for i in range(count)}})
+    system = System({"app": {"part": subsystem(inner, {f"env.x{i}": {"size": 1} for i in range(count)})}})
+    with pytest.raises(BadOverride) as caught:
+        system.override({f"app.part.env.x{i}.size": adjust(lambda size: size) for i in range(count)})
+    assert len(caught.value.problems) == count
+    assert caught.value.problems[7].hint == "Adjust the import, app.part.imports.env.x7."
+
+
+def test_changes_in_one_container_touch_nothing_else() -> None:
+    """Neither what was overridden, nor what was given, nor another place that was given the same, changes."""
+    node = Component(make, config={"a": {"b": 1, "c": [1, 2]}, "d": 1})
+    data = {"a": {"b": 1, "c": [1, 2]}}
+    system = System({"w": {"x": node, "y": node}, "env": {"x": data, "y": data}})
+    before = System({"w": {"x": node, "y": node}, "env": {"x": data, "y": data}})
+    changed = system.override(
+        {
+            "w.x": node,
+            "w.x.config.a.b": 2,
+            "w.x.config.a.c.0": 2,
+            "w.x.config.a.c.1": 3,
+            "w.x.config.d": 2,
+            "env.x": data,
+            "env.x.a.b": 2,
+            "env.x.a.c.0": 2,
+            "env.x.a.c.1": 3,
+        }
+    )
+    assert node.config == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    assert data == {"a": {"b": 1, "c": [1, 2]}}
+    assert system == before
+    after = {"a": {"b": 2, "c": [2, 3]}}
+    assert changed["env.x"] == after
+    assert changed["env.y"] == data
+    with changed.started() as live:
+        assert (live["w.x"], live["w.y"]) == ({**after, "d": 2}, {**data, "d": 1})
+
+
+def test_references_brought_by_one_of_many_changes_in_a_config() -> None:
+    """A config is read anew after its last change: references that came are resolved, those that went are forgotten."""
+    system = System({"env": {"n": 1}, "w": {"x": Component(make, config={"a": ref("env.gone"), "b": 1, "c": [1]})}})
+    changed = system.override({"w.x.config.a": 1, "w.x.config.b": ref("env.n"), "w.x.config.c.0": ref("env.n")})
+    with changed.started() as live:
+        assert live["w.x"] == {"a": 1, "b": 1, "c": [1]}
+    plain = changed.override({"w.x.config.b": 2, "w.x.config.c": 3})
+    with plain.started() as live:
+        assert live["w.x"] == {"a": 1, "b": 2, "c": 3}
+
+
+def test_changes_in_what_a_base_gives() -> None:
+    """Several changes inside of one argument that the base gives are the component's own, and the base's stays."""
+    system = System(
+        {"w": {"x": Component(given_by_base), "y": Component(given_by_base)}},
+        base={"config": {"a": {"b": 1, "c": 1}}},
+    )
+    changed = system.override({"w.x.config.a.b": 2, "w.x.config.a.c": 3})
+    with changed.started() as live:
+        assert (live["w.x"], live["w.y"]) == ({"b": 2, "c": 3}, {"b": 1, "c": 1})
+
+
+def given_by_base(a: Any) -> Any:
+    """Give the argument as the instance."""
+    return a
+
+
+def test_changes_in_a_secret() -> None:
+    """Several changes inside of one secret leave it one."""
+    system = System({"env": {"s": Secret({"a": 1, "b": {"c": [1, 2]}})}})
+    changed = system.override({"env.s.a": 2, "env.s.b.c.0": 3, "env.s.b.c.1": 4})
+    assert "3" not in repr(changed["env.s"])
+    assert changed["env.s"].reveal() == {"a": 2, "b": {"c": [3, 4]}}
+    assert system["env.s"].reveal() == {"a": 1, "b": {"c": [1, 2]}}

@@ -23,7 +23,7 @@ from .refs import Required, Unfit
 
 # A merged slot is one of these: all others are taken as a whole.
 _BY_SIGNAL: Final = ("pre", "post")
-_KEPT: Final = 1024
+_KEPT: Final = 16
 
 
 class Base:
@@ -37,7 +37,7 @@ class Base:
         BadArguments: the config holds what cannot be part of a definition.
     """
 
-    __slots__ = ("_made", "_slots", "config", "shape")
+    __slots__ = ("_key", "_slots", "config", "shape")
 
     def __init__(self, slots: Mapping[str, Any]) -> None:
         if not isinstance(slots, Mapping):
@@ -72,7 +72,8 @@ class Base:
         self._slots: dict[str, Any] = {name: getattr(spec, name) for name in given if name not in SHORTHANDS}
         if spec.handlers:
             self._slots["handlers"] = spec.handlers
-        self._made: dict[Spec, Spec] = {}
+        # Stands for this base where a spec keeps what was made of it, so that the spec does not keep the base.
+        self._key = object()
 
     @property
     def slots(self) -> dict[str, Any]:
@@ -81,7 +82,11 @@ class Base:
         return found | ({"config": refs.copied(self.config)} if self.config else {})
 
     def over(self, other: Base | None) -> Base:
-        """This base put over another: its values count, named handlers are added, tags united."""
+        """This base put over another: its values count, named handlers are added, tags united.
+
+        Raises:
+            BadComponent: the slots of the two do not fit together.
+        """
         if other is None:
             return self
         slots = merged_slots(self._slots, other._slots)
@@ -94,11 +99,7 @@ class Base:
             BadComponent: the slots of the two do not fit together.
         """
         spec = component._spec
-        merged = self._made.get(spec)
-        if merged is None:
-            if len(self._made) >= _KEPT:
-                self._made.clear()  # of components that came and went, as in many overrides of one system
-            merged = self._made.setdefault(spec, self._merged(spec) if self._slots else spec)
+        merged = self._over(spec) if self._slots else spec
         config = component._config
         more = {}
         if self.config:
@@ -115,6 +116,16 @@ class Base:
         if more:
             changed._config, changed._shape = {**config, **more}, max(component._shape, self.shape)
         return changed
+
+    def _over(self, spec: Spec) -> Spec:
+        """A spec with these slots under it; for one spec the same object each time, as long as it knows few bases."""
+        known: dict[object, Spec] = spec.cache.setdefault("based", {})
+        merged = known.get(self._key)
+        if merged is None:
+            if len(known) >= _KEPT:
+                known.clear()  # of bases that came and went, over a component function that stays
+            merged = known.setdefault(self._key, self._merged(spec))
+        return merged
 
     def _merged(self, spec: Spec) -> Spec:
         own = {name: value for name, value in spec.slots().items() if _is_given(name, value)}
@@ -151,7 +162,8 @@ def _is_given(name: str, value: Any) -> bool:
         return value is not None and value is not ABSENT
     if name in ("enabled", "cached"):
         return True
-    return value is not None and value is not False and value not in ({}, frozenset())
+    # What is none of ours is not compared: nobody knows what its == does.
+    return value is not None and value is not False and not (isinstance(value, Mapping | frozenset) and not value)
 
 
 def merged_slots(over: Mapping[str, Any], under: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from .. import _text
 from ..errors import BadArguments, BadId, BadOverride, DefinitionError, MergeConflict, Problem, Site
 from . import refs
 from .callables import Context, Id, signature_of
-from .groups import groups_of, node_of, signals_of
+from .groups import node_of
 from .model import (
     ABSENT,
     SHORTHANDS,
@@ -24,8 +24,6 @@ from .model import (
     Retry,
     Subsystem,
     Unfinished,
-    freeze_value,
-    frozen_config,
     parse_path,
     refuse,
     site_of,
@@ -93,8 +91,13 @@ def _caller() -> Site:
 # --- override and add -------------------------------------------------------------------------------------------------
 
 
-def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
+def override(definition: Definition, changes: Mapping[Any, Any], what: str = "override") -> Definition:
     """The same system with parts exchanged.
+
+    Parameters:
+        definition: the system.
+        changes: what is to stand there, by path.
+        what: what the changes are called where they do not fit.
 
     Raises:
         BadOverride: with every path that names nothing.
@@ -106,7 +109,7 @@ def override(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
         members = definition.groups.get(group)
         if members is not None and name in members and '"' not in key and "." not in name:
             return definition.with_groups({**definition.groups, group: {**members, name: value}})
-    return _Work(definition, adding=False).done(changes)
+    return _Work(definition, what, adding=False).done(changes)
 
 
 def add(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
@@ -115,7 +118,7 @@ def add(definition: Definition, changes: Mapping[Any, Any]) -> Definition:
     Raises:
         BadOverride: with every path that names what is there already, or has no place to be in.
     """
-    return _Work(definition, adding=True).done(changes)
+    return _Work(definition, "addition", adding=True).done(changes)
 
 
 _TABLES: Final = ("handlers", "pre", "post", "deadlines")  # slots that a path leads into, beside config
@@ -151,10 +154,54 @@ class _Bad(Exception):
         super().__init__(what)
 
 
+class _Imports:
+    """The imports of a subsystem by the paths that their names are."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config, self.known = config, 0
+        self.names: dict[tuple[str, ...], str] = {}
+        self.within: dict[tuple[str, ...], str] = {}  # by what a path begins with
+
+    def read(self) -> None:
+        """Take in the names that came since."""
+        for name in islice(self.config, self.known, None):
+            path = _read(name)
+            self.names.setdefault(path, name)
+            for end in range(1, len(path)):
+                self.within.setdefault(path[:end], name)
+        self.known = len(self.config)
+
+    def around(self, path: Path) -> str | None:
+        """The name of an import that a place is part of, or that is part of it."""
+        texts = tuple(map(str, path))
+        for end in range(1, len(texts) + 1):
+            if texts[:end] in self.names:
+                return self.names[texts[:end]]
+        return self.within.get(texts)
+
+
+class _Owned:
+    """The containers that were made for the changes of one call, and so may be changed in place.
+
+    Without them each of many changes in one container would make a copy of all of it.
+    """
+
+    def __init__(self) -> None:
+        self._by_place: dict[int, Any] = {}  # keeps them, so that no other comes to lie where one was
+
+    def own(self, data: Any) -> Any:
+        """A dict or list as one that may be changed."""
+        if id(data) in self._by_place:
+            return data
+        made = {**data} if isinstance(data, dict) else data[:]
+        self._by_place[id(made)] = made
+        return made
+
+
 class _Edit:
     """A definition that is being changed, and those of the subsystems in it that are."""
 
-    __slots__ = ("definition", "groups", "inner", "owned", "touched")
+    __slots__ = ("configured", "definition", "groups", "imported", "inner", "owned", "touched")
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
@@ -162,6 +209,8 @@ class _Edit:
         self.owned: set[str] = set()
         self.inner: dict[Id, _Edit] = {}
         self.touched: list[Path] = []
+        self.configured: set[Id] = set()  # those with a config that was changed in place
+        self.imported: dict[Id, _Imports] = {}
 
     def put(self, id: Id, node: Node) -> None:
         if id.group not in self.owned:
@@ -179,16 +228,31 @@ class _Edit:
         except DefinitionError:
             return node  # the two do not go together, which a change may be about to mend
 
+    def imports(self, id: Id, node: Component[Any]) -> _Imports:
+        """The imports of a subsystem as they are by now."""
+        known = self.imported.get(id)
+        if known is None or known.config is not node._config:
+            known = self.imported[id] = _Imports(node._config)
+        known.read()
+        return known
+
     def inside(self, id: Id, node: Subsystem) -> _Edit:
         if id not in self.inner:
             self.inner[id] = _Edit(node._definition)
         return self.inner[id]
 
     def done(self) -> Definition:
+        for id in self.configured:
+            node = self.groups[id.group][id.name]
+            if isinstance(node, Component):
+                node._shape = _shape_of(node._config)
         for id, edit in self.inner.items():
             node = self.groups[id.group][id.name]
             if edit.touched and isinstance(node, Subsystem):
-                self.put(id, node.with_definition(edit.done(), *edit.touched))
+                changed = node.with_definition(edit.done())
+                changed._config = _still_imported(node._config, edit.touched)
+                changed._shape = _shape_of(changed._config)
+                self.put(id, changed)
         return self.definition.with_groups(self.groups)
 
 
@@ -198,18 +262,19 @@ class _Work:
     They are applied by how exact their paths are, so that what one brings can be changed by a more exact one.
     """
 
-    def __init__(self, definition: Definition, *, adding: bool) -> None:
+    def __init__(self, definition: Definition, what: str, *, adding: bool) -> None:
         self.root = _Edit(definition)
         self.outermost = [(self.root, 0)]
-        self.adding = adding
+        self.what, self.adding = what, adding
         self.has_nested = False
         self.waiting: dict[int, list[_Change]] = {}
+        self.owned = _Owned()
         self.places: dict[Path, Path] = {}
         self.problems: list[tuple[tuple[int, ...], Problem]] = []
         self.causes: list[Exception] = []
 
     def done(self, changes: Mapping[Any, Any]) -> Definition:
-        what = "an addition" if self.adding else "an override"
+        what = _text.a(self.what)
         if not isinstance(changes, Mapping):
             hint = 'Write {"group.name": ...}.'
             raise BadOverride(
@@ -320,14 +385,12 @@ class _Work:
 
     def refuse_imported(self, way: list[tuple[_Edit, int]], path: Path) -> None:
         for (outer, begin), (_, at) in pairwise(way):
-            node = outer.groups[str(path[begin])][str(path[begin + 1])]
-            for name in node._config if isinstance(node, Subsystem) else ():
-                imported = parse_path((name,), "An import")
-                if all(str(a) == str(b) for a, b in zip(imported, path[at:], strict=False)):
-                    place = _text.dotted((*path[:at], "imports", *imported))
-                    raise _Bad(
-                        "is given adjust(...), and what stands there is imported.", f"Adjust the import, {place}."
-                    )
+            id = Id(str(path[begin]), str(path[begin + 1]))
+            node = outer.groups[id.group][id.name]
+            name = outer.imports(id, node).around(path[at:]) if isinstance(node, Subsystem) else None
+            if name is not None:
+                place = _text.dotted((*path[:at], "imports", *parse_path((name,), "An import")))
+                raise _Bad("is given adjust(...), and what stands there is imported.", f"Adjust the import, {place}.")
 
     def touch(self, way: list[tuple[_Edit, int]], path: Path) -> None:
         for edit, at in way:
@@ -376,9 +439,11 @@ class _Work:
     def constant(self, node: Constant, path: Path, at: int) -> _Spot:
         old, keys = self.inside(node._value, path, at)
         opens = old is not ABSENT and _is_open(_revealed(old))
-        return _Spot(
-            old, (*path[:at], *keys), lambda value: Constant(_with(node._value, keys, _frozen(value, path, at))), opens
-        )
+
+        def put(value: Any) -> Node:
+            return Constant(_with(node._value, keys, _frozen(value, path, at), self.owned))
+
+        return _Spot(old, (*path[:at], *keys), put, opens)
 
     def inside(self, data: Any, path: Path, at: int) -> tuple[Any, list[Any]]:
         """What a path leads to in frozen data, and the keys on the way."""
@@ -419,7 +484,7 @@ class _Work:
         slot, rest = str(path[at]), path[at + 1 :]
         seen = edit.seen(node)
         if slot == "config" or (slot == "imports" and isinstance(node, Subsystem)):
-            return self.config(node, seen, path, at)
+            return self.config(edit, node, seen, path, at)
         if slot in _TABLES:
             return self.table(node, seen, path, at)
         if slot not in SLOTS:
@@ -494,13 +559,13 @@ class _Work:
             reaches_in=False,
         )
 
-    def config(self, node: Component[Any], seen: Component[Any], path: Path, at: int) -> _Spot:
+    def config(self, edit: _Edit, node: Component[Any], seen: Component[Any], path: Path, at: int) -> _Spot:
         """The config of a component, or something in it."""
         if len(path) == at + 1:
             return _Spot(node._config, path, lambda value: _with_config(node, value, path, at), reaches_in=True)
-        config = seen._config
+        config, id = seen._config, Id(str(path[at - 2]), str(path[at - 1]))
         if isinstance(node, Subsystem):
-            path = _joined(path, at + 1, config)
+            path = _joined(path, at + 1, edit.imports(id, node))
         name = str(path[at + 1])
         if name not in config:
             parameters = node._spec.parameters
@@ -520,8 +585,11 @@ class _Work:
         def put(value: Any) -> Node:
             frozen = _frozen(value, path, at + 1)
             top = keys[0]
-            new = _with(config[top], keys[1:], frozen) if len(keys) > 1 else frozen
-            return _configured(node, {**node._config, top: new})
+            new = _with(config[top], keys[1:], frozen, self.owned) if len(keys) > 1 else frozen
+            own = self.owned.own(node._config)
+            own[top] = new
+            edit.configured.add(id)
+            return node if own is node._config else _configured(node, own)
 
         opens = old is not ABSENT and _is_open(_revealed(old))
         return _Spot(old, (*path[: at + 1], *keys), put, opens, lambda: _default(node, name))
@@ -615,11 +683,10 @@ class _Work:
         if bad.path is not None and len(self.problems) < _GUESSES:
             near = _nearest(self.root, bad.path)
             hint = f"Did you mean {_text.either(list(map(_text.dotted, near)))}?" if near else _listed(list(bad.names))
-        verb = "addition" if self.adding else "override"
         details: dict[str, Any] = {"path": text, "candidates": [_text.dotted(path) for path in near]}
         if bad.__cause__ is not None:
             details["cause"] = bad.__cause__
-        problem = Problem(BadOverride, f"The {verb} {text} {bad.what}", hint=hint, details=details)
+        problem = Problem(BadOverride, f"The {self.what} {text} {bad.what}", hint=hint, details=details)
         self.problems.append((change.order, problem))
 
 
@@ -650,15 +717,32 @@ def _plain(table: Any) -> Any:
     return {signal: _plain(entry) for signal, entry in table.items()} if isinstance(table, Mapping) else table
 
 
-def _joined(path: Path, at: int, imports: Mapping[str, Any]) -> Path:
+def _read(name: str) -> tuple[str, ...]:
+    return tuple(map(str, parse_path((name,), "An import")))
+
+
+def _joined(path: Path, at: int, imports: _Imports) -> Path:
     """A path into the imports of a subsystem, whose names are paths themselves, with that name as one part."""
-    if path[at] in imports:
+    if path[at] in imports.config:
         return path
+    texts = tuple(map(str, path))
     for end in range(len(path), at, -1):
-        for name in imports:
-            if tuple(map(str, path[at:end])) == tuple(map(str, parse_path((name,), "An import"))):
-                return (*path[:at], name, *path[end:])
+        name = imports.names.get(texts[at:end])
+        if name is not None:
+            return (*path[:at], name, *path[end:])
     return path if len(path) == at + 1 else (*path[:at], _text.dotted(path[at:]))
+
+
+def _still_imported(config: Mapping[str, Any], touched: Iterable[Path]) -> dict[str, Any]:
+    """The imports but those of places where something else was put, or where something was put in."""
+    exact = {tuple(map(str, path)) for path in touched}
+    around = {path[:end] for path in exact for end in range(len(path) + 1)}
+    kept = {}
+    for name, value in config.items():
+        path = _read(name)
+        if path not in around and not any(path[:end] in exact for end in range(len(path))):
+            kept[name] = value
+    return kept
 
 
 def _default(node: Component[Any], name: str) -> Any:
@@ -690,8 +774,19 @@ def _configured(node: Component[Any], config: dict[str, Any]) -> Component[Any]:
     changed = node._same_kind()
     changed._spec, changed._code, changed._instruction = node._spec, node._code, node._instruction
     changed._bound = node._bound
-    changed._config, changed._shape = frozen_config(config)
+    changed._config, changed._shape = config, _shape_of(config)
     return changed
+
+
+def _shape_of(config: Mapping[str, Any]) -> int:
+    """The shape of a config that is frozen."""
+    shape = refs.ATOMS
+    for value in config.values():
+        if type(value) is refs.Ref:
+            shape = shape or refs.FLAT
+        elif not refs.is_atomic(value):
+            return refs.NESTED
+    return shape
 
 
 # --- Frozen data, step by step ----------------------------------------------------------------------------------------
@@ -745,21 +840,23 @@ def _get(data: Any, key: Any) -> Any:
     return data[key]
 
 
-def _with(data: Any, keys: list[Any], value: Any) -> Any:
-    """Frozen data with another value at some place."""
+def _with(data: Any, keys: list[Any], value: Any, owned: _Owned) -> Any:
+    """Frozen data with another value at some place; in place as far as it is owned."""
     if not keys:
         return value
     kind = type(data)
     if kind is refs.Secret:
-        return refs.Secret(_with(data.reveal(), keys, value))
+        return refs.Secret(_with(data.reveal(), keys, value, owned))
     key, rest = keys[0], keys[1:]
-    new = _with(_get(data, key), rest, value) if rest else value
+    new = _with(_get(data, key), rest, value, owned) if rest else value
     if kind is refs.Build:
         if isinstance(key, int) and key not in data.kwargs:
             return refs.Build(data.target, (*data.args[:key], new, *data.args[key + 1 :]), data.kwargs)
         return refs.Build(data.target, data.args, {**data.kwargs, str(key): new})
-    if isinstance(data, dict):
-        return {**data, key: new}
+    if isinstance(data, dict) or kind is list:
+        data = owned.own(data)
+        data[key] = new
+        return data
     parts = [*data[:key], new, *data[key + 1 :]]
     return data._make(parts) if refs.is_named_tuple(data) else kind(parts)
 
@@ -868,7 +965,7 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
 
     Raises:
         MergeConflict: both say something of the same id, signal, option or part of the base, differently, and no winner is
-            stated.
+            stated; or the bases of both do not go together.
     """
     if winner not in (None, "left", "right"):
         raise ValueError(f"winner must be 'left', 'right' or None, not {winner!r}")
@@ -898,9 +995,12 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
     if left.base is not None and right.base is not None:
         if winner is None:
             problems += _base_conflicts(left.base, right.base)
-        # The left's handlers come first, whoever wins.
-        base = right.base.over(left.base)
-        base = left.base.over(base) if winner == "left" else base
+        try:
+            # The left's handlers come first, whoever wins.
+            base = right.base.over(left.base)
+            base = left.base.over(base) if winner == "left" else base
+        except DefinitionError as error:
+            problems += [_unfit_bases(left.base, right.base, problem) for problem in error.problems]
     options = _merged_options(left.options, right.options, winner, problems)
     plugins = {done.plugin.name: done.plugin for done in left.applied}
     for done in right.applied:
@@ -943,6 +1043,13 @@ def _base_conflicts(left: Base, right: Base) -> Iterable[Problem]:
             place = _text.dotted(path)
             what = f"Both systems have a base with {place}, and differently.{_sides(_shown(mine), _shown(theirs))}"
             yield Problem(MergeConflict, what, hint=_OR_ALIKE, details={"base": place})
+
+
+def _unfit_bases(left: Base, right: Base, problem: Problem) -> Problem:
+    told = f"{problem.what} {problem.hint}".rstrip()
+    sides = _sides(*(_shown(base.slots) for base in (left, right)))
+    what = f"Both systems have a base, and the two do not go together. {told}{sides}"
+    return Problem(MergeConflict, what, hint="A merge has one base, with what both say. Change one of the two before.")
 
 
 def _both(left: Mapping[str, Any], right: Mapping[str, Any], before: Path = ()) -> Iterable[tuple[Path, Any, Any]]:
@@ -1015,25 +1122,26 @@ def replicas(
         >>> [(name, one.config["number"]) for name, one in numbered.items()]
         [('1', 1), ('2', 2)]
     """
-    problem: tuple[type[DefinitionError], str, str] | None = None
     if type(count) is not int or count < 0:
-        problem = BadArguments, f"There cannot be {count!r} replicas.", "Give a number from 0 on."
-    elif isinstance(template, Unfinished):
+        raise _no_replicas(BadArguments, f"There cannot be {count!r} replicas.", "Give a number from 0 on.", _caller())
+    if isinstance(template, Unfinished):
+        what = f"{template!r} stands in replicas as it is, without having been called."
         hint = "Call it with its arguments, replicas(3, worker(...)); or replicas(3, lambda number: worker(number=number))."
-        problem = BadArguments, f"{template!r} stands in replicas as it is, without having been called.", hint
-    elif not isinstance(template, Component) and not callable(template):
+        raise _no_replicas(BadArguments, what, hint, _caller())
+    if not isinstance(template, Component) and not callable(template):
         hint = "Give the definition of a component, or a function from a number to one."
-        problem = BadArguments, f"Replicas cannot be made of {template!r}.", hint
-    else:
-        names = _names(count, name)
-        if names is not None:
-            if isinstance(template, Component):
-                return dict.fromkeys(names, template)
-            return {known: template(number) for number, known in enumerate(names, 1)}
+        raise _no_replicas(BadArguments, f"Replicas cannot be made of {template!r}.", hint, _caller())
+    names = _names(count, name)
+    if names is None:
         hint = 'Give a text with {} for the number, as "worker-{}".'
-        problem = BadId, f"{name!r} does not give {count} replicas names of their own.", hint
-    kind, what, hint = problem
-    raise kind([Problem(kind, what, site=_caller(), hint=hint)])
+        raise _no_replicas(BadId, f"{name!r} does not give {count} replicas names of their own.", hint, _caller())
+    if isinstance(template, Component):
+        return dict.fromkeys(names, template)
+    return {known: template(number) for number, known in enumerate(names, 1)}
+
+
+def _no_replicas(kind: type[DefinitionError], what: str, hint: str, site: Site) -> DefinitionError:
+    return kind([Problem(kind, what, site=site, hint=hint)])
 
 
 def _names(count: int, name: str) -> list[str] | None:
@@ -1046,6 +1154,4 @@ def _names(count: int, name: str) -> list[str] | None:
     return names if len(set(names)) == len(names) and all(names) else None
 
 
-__all__ = [
-    "ABSENT", "Adjust", "add", "adjust", "freeze_value", "groups_of", "merge", "override", "replicas", "signals_of",
-]  # fmt: skip
+__all__ = ["Adjust", "add", "adjust", "merge", "override", "replicas"]
