@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from . import _text
 from ._core import refs
@@ -104,6 +104,7 @@ class Live:
         "_owner",
         "_pending",
         "_report",
+        "_requests",
         "_store",
         "_system",
         "_waiting",
@@ -138,7 +139,8 @@ class Live:
         self._is_concurrent = _needs_host(definition)
         self._host: Host | None = None
         self._crashes: list[Failure] = []  # since the last start
-        self._pending: list[tuple[int, BaseException]] = []  # crashes that were not yet dealt with
+        self._requests = 0  # how many there have been
+        self._pending: list[_Pending] = []  # crashes that were not yet dealt with
         self._on_crash: Callable[[], object] | None = None
         self._joiners: list[Callable[[], object]] = []
         from ._report import Report
@@ -662,9 +664,10 @@ class Live:
 
     def _prepare(self, ask: _Ask) -> _Run:
         store = self._store
+        self._requests += 1
         options: dict[str, Any] = {"on_failure": ask.on_failure, "watch": bool(self._observers.all)}
         stages = ask.stages()
-        if ask.name == "start":
+        if ask.name in ("start", "restart"):
             self._crashes.clear()
         if self._is_concurrent or self._host is not None:
             options |= self._hosted().machine_options()
@@ -689,6 +692,10 @@ class Live:
         for plan, starts, ends in machine.stages:
             if plan.row.opens:
                 store.times.add(starts, ends, whole=plan.roots is None)
+                if self._pending:
+                    # What broke before this request, and was started anew in it, is not what runs now.
+                    now = self._requests
+                    self._pending = [p for p in self._pending if p.request == now or not starts[p.node]]
 
     def _came_of(self, ask: _Ask, run: _Run, interruption: BaseException | None) -> Report:
         machine, name = run.machine, ask.name
@@ -709,7 +716,7 @@ class Live:
             _note(error, f"In the component {id}, while it was running.")
             if component.on_crash != "keep":
                 self._crashes.append(Failure(id, "crash", "crash", error))
-        self._pending.append((node, error))
+        self._pending.append(_Pending(node, error, self._requests))
         guard = self._guard
         if guard is not None:
             guard.tell_of_crash(node, error, component.on_crash == "keep")
@@ -764,7 +771,7 @@ class Live:
         store, graph = self._store, self._store.graph
         pending, self._pending = self._pending, []
         asks = []
-        for node, error in pending:
+        for node, error, _ in pending:
             component = graph.nodes[node]
             assert isinstance(component, Component)
             id, state = graph.ids[node], STATES[store.states[node]]
@@ -817,6 +824,14 @@ class Live:
         if kind is None:
             kind = StartError if machine.interrupted or any(f.signal == "start" for f in failures) else StopError
         raise kind(_headline(name, failures, machine, self._store), leaves, failures, self)
+
+
+class _Pending(NamedTuple):
+    """A component that broke, with the number of the last request that had begun by then."""
+
+    node: int
+    error: BaseException
+    request: int
 
 
 class _Ask:
