@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mainspring import (
+    BadArguments,
     Component,
     Context,
     Id,
@@ -26,6 +27,8 @@ from mainspring import (
     local_ref,
     opaque,
     ref,
+    subsystem,
+    tagged,
 )
 from mainspring.wrappers import retried
 
@@ -654,3 +657,144 @@ def test_failed_start_has_its_times_too() -> None:
     outcome = live.report["a.b"]
     assert (outcome.state, outcome.called, outcome.result) == ("failed", True, None)
     assert outcome.took >= 0
+
+
+def test_status_by_text_of_very_many() -> None:
+    """The text of an id is read, and not looked for; ids inside of subsystems and names in quotation marks are read as well."""
+    part = Component(lambda number: number, status=lambda number: number, config={"number": 1})
+    few = {"w": {f"x{i}": part.replace(config={"number": i}) for i in range(20_000)}, "a.b": {"c d": part}}
+    system = System({**few, "app": {"inner": subsystem(System({"d": {"p": part}}))}})
+    with system.started() as live:
+        said: Any = live.status()
+        inner: Any = live["app.inner"].status()
+        assert all(said[f"w.x{i}"] == i for i in range(20_000))
+        assert said['"a.b"."c d"'] == said["app.inner.d.p"] == inner["d.p"] == 1
+        for unknown in ("w", "", "w..x", 'w."x', "w.x20000", "app.inner.d.q"):
+            with pytest.raises(KeyError):
+                said[unknown]
+
+
+def test_entries_share_nothing() -> None:
+    """What somebody notes in one entry is in no other."""
+    described = System({"a": {"b": Component(dict), "c": 1}}).describe()
+    with pytest.raises(TypeError):
+        described["a.b"].meta["x"] = 1  # type: ignore[index]
+    assert described["a.c"].meta == {}
+
+
+def test_description_of_some_as_plain_data() -> None:
+    """Only what is asked for, by the ids as they are written."""
+    described = System({"env": {"password": Secret("hunter2"), "port": 80}, "a.b": {"c": 1}}).describe()
+    assert list(described.as_dict(["env.password", Id("a.b", "c")])) == ["env.password", '"a.b".c']
+    assert "hunter2" not in str(described.as_dict(["env.password"]))
+    with pytest.raises(KeyError):
+        described.as_dict(["env.host"])
+
+
+@pytest.fixture
+def importing() -> System:
+    """A system with a subsystem that imports values, in part and as a whole, and a reference."""
+    inner = System({"e": {"v": {"x": 1, "y": [1, 2]}, "w": {"k": 1, "l": 2}, "r": {"port": 0}, "own": {"n": 7}}})
+    imports = {"e.v": {"x": 2, "y": [3, 4]}, "e.w.k": 3, "e.r": ref("o.http")}
+    return System({"o": {"http": {"port": 80}}, "app": {"b": subsystem(inner, imports)}})
+
+
+@pytest.mark.parametrize(
+    ("id", "value"),
+    [
+        ("app.b.e.v", {"x": 2, "y": [3, 4]}),
+        ("app.b.e.v.x", 2),
+        ('app.b."e"."v".y.1', 4),
+        ("app.b.e.w", {"k": 3, "l": 2}),
+        ("app.b.e.w.k", 3),
+        ("app.b.e.w.l", 2),
+        ("app.b.e.own.n", 7),
+    ],
+)
+def test_system_gives_what_a_subsystem_imports(importing: System, id: str, value: Any) -> None:
+    """A system that is asked for a place inside of a subsystem gives what is there when it runs."""
+    assert importing[id] == value
+    with importing.started() as live:
+        assert live[id] == value
+
+
+def test_system_gives_imported_references_as_references(importing: System) -> None:
+    """Where a reference is imported, what is in it is a longer reference."""
+    assert importing["app.b.e.r"] == ref("o.http")
+    assert importing["app.b.e.r.port"] == ref("o.http.port")
+    with importing.started() as live:
+        assert live["app.b.e.r.port"] == 80
+
+
+@pytest.mark.parametrize("id", ["app.b.e.v.z", "app.b.e.w.z", "app.b.e.x", "app.b.x.y"])
+def test_system_says_what_a_subsystem_has_not(importing: System, id: str) -> None:
+    """An import adds nothing that is not there."""
+    with pytest.raises(UnknownComponent):
+        importing[id]
+
+
+def test_system_reaches_into_secrets() -> None:
+    """A part of a secret is a secret; and of the names in one only those are said that were nearly known."""
+    system = System({"f": {"x": Secret({"hunter2": {"n": 1}}), "list": [Secret("a")]}})
+    assert system["f.x.hunter2"] == Secret({"n": 1})
+    assert system["f.x.hunter2.n"] == Secret(1)
+    assert system["f.list.0"] == Secret("a")
+    with pytest.raises(UnknownComponent, match=r"there is a secret, which has no zzz") as caught:
+        system["f.x.zzz"]
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(UnknownComponent, match="Did you mean hunter2"):
+        system["f.x.hunter"]
+
+
+def test_systems_compare_types_at_every_depth() -> None:
+    """A key inside of a key is compared with its type, as a value is."""
+    assert System({"a": {"b": {(1, "x"): 2}}}) == System({"a": {"b": {(1, "x"): 2}}})
+    assert System({"a": {"b": {(1,): 2}}}) != System({"a": {"b": {(True,): 2}}})
+    assert System({"a": {"b": {((1,),)}}}) != System({"a": {"b": {((1.0,),)}}})
+    assert System({"a": {"b": {frozenset({0})}}}) != System({"a": {"b": {frozenset({False})}}})
+    assert System({"a": {"b": {frozenset({0, 1})}}}) == System({"a": {"b": {frozenset({1, 0})}}})
+
+
+class Equal:
+    """Says that it is equal to everything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_definitions_leave_comparison_with_others_to_these() -> None:
+    """A component, a subsystem and a component that looks like one: only what is of one kind can be equal."""
+    inner = subsystem(System({}))
+    looks_like_it = Component("subsystem", config={})
+    assert inner != looks_like_it
+    assert looks_like_it != inner
+    assert inner == Equal()
+    assert Component(dict) == Equal()
+    assert inner == subsystem(System({}))
+
+
+@pytest.mark.parametrize("config", [3, "text", [("a", 1)]])
+def test_replacing_a_config_by_what_is_none(config: Any) -> None:
+    """As where it is given first, the error says what was given."""
+    with pytest.raises(BadArguments, match="not a mapping"):
+        Component(dict).replace(config=config)
+
+
+def test_part_knows_its_components_by_every_spelling() -> None:
+    """By text, by id, and by the ids that it gives itself, at any depth."""
+    deepest = System({"d": {"p": Component(dict, status=lambda it: "fine", tags=["t"])}})
+    system = System(
+        {
+            "app": {
+                "b": subsystem(System({"g": {"inner": subsystem(deepest)}, "c": {"all": tagged("t", optional=True)}}))
+            }
+        }
+    )
+    with system.started() as live:
+        part = live["app.b"]
+        (id,) = part.status()
+        assert part[id] == part["g.inner.d.p"] == part["g.inner"][Id("d", "p")] == {}
+        assert part.state(id) == State.RUNNING
+        assert part.meta(id) == part.meta("g.inner.d.p") == {}

@@ -855,12 +855,12 @@ def test_whatever_goes_wrong_the_rules_hold_and_nothing_is_left(backend: Backend
         play(backend, seed)
 
 
-if __name__ == "__main__":
-    print(play(sys.argv[1], int(sys.argv[2])))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(("backend", "seed"), [("trio", 525039)])
 def test_cases_that_once_went_wrong(backend: Backend, seed: int) -> None:
     """What broke, was rolled back and started anew before anybody could deal with it: it is not what runs now."""
     for _ in range(5):
         play(backend, seed)
+
+
+if __name__ == "__main__":
+    print(play(sys.argv[1], int(sys.argv[2])))  # type: ignore[arg-type]

@@ -1254,3 +1254,57 @@ def test_bare_wrappers_around_whole_systems(case: tuple[Log, System], wrappers: 
     for wrapper in wrappers:
         system = system.wrap(wrapper)
     assert life(system, log) == alone
+
+
+@pytest.mark.parametrize("select", ["a.b", Id("a", "b"), ["a.b", "e.f"], "a", "tag:t", "a.*"])
+def test_wrapper_around_what_is_switched_off(select: Any) -> None:
+    """What is off when a wrapper is put around it is wrapped once it is on."""
+    log: list[str] = []
+
+    def logged_calls(call: HandlerCall) -> Generator[None, Any, Any]:
+        log.append(f"{call.handler} {call.id}")
+        return (yield)
+
+    switched: Component[Any] = Component(dict, enabled=ref("env.on"), tags=["t"])
+    system = System({"env": {"on": False}, "a": {"b": switched}, "e": {"f": Component(dict)}})
+    wrapped = system.wrap(logged_calls, select)
+    with wrapped.started():
+        assert "start a.b" not in log
+    with wrapped.override({"env.on": True}).started():
+        assert "start a.b" in log
+
+
+def test_wrapper_around_what_an_import_switches_on() -> None:
+    """The same for a component that is off in a system as it is written, and on where it is a subsystem."""
+    log: list[str] = []
+
+    def logged_calls(call: HandlerCall) -> Generator[None, Any, Any]:
+        log.append(str(call.id))
+        return (yield)
+
+    inner = System({"e": {"on": False}, "d": {"p": Component(dict, enabled=ref("e.on")), "q": Component(dict)}})
+    inner = inner.wrap(logged_calls, "d.p")
+    with System({"app": {"b": subsystem(inner, {"e.on": True})}}).started():
+        assert log == ["app.b.d.p"]
+
+
+def test_wrapper_around_what_there_is_not_at_all() -> None:
+    """That something is switched off is no excuse for a name that nothing has."""
+    system = System({"a": {"b": Component(dict, enabled=False)}, "e": {"f": Component(dict)}})
+    for select in ("a.x", ["a.b", "a.x"], "x", ["a.b", "-e.x"], 3):
+        with pytest.raises(UnknownComponent):
+            system.wrap(through_steps, select)  # type: ignore[arg-type]
+
+
+def test_one_wrapper_after_the_other_names_what_there_is() -> None:
+    """Each of many wrappers is checked against the same components, subsystems and signals included."""
+    inner = System({"d": {"p": Component(dict)}}, signals=[Signal("reload", "dependencies first")])
+    system = System({"app": {"b": subsystem(inner)}, "a": {"c": Component(dict)}})
+    for _ in range(3):
+        system = system.wrap(through_steps, "app.b.d.p", signals=["reload"]).wrap(through_function, "a.c")
+        with pytest.raises(UnknownComponent):
+            system.wrap(through_steps, "app.b.d.x")
+        with pytest.raises(UnknownSignal):
+            system.wrap(through_steps, signals=["relaod"])
+    with system.override({"a.c.enabled": False}).started() as live:
+        assert live["app.b.d.p"] == {}

@@ -8,9 +8,11 @@ A tour of the rooms, from the inside out; each may import what stands above it, 
     errors.py   the error tree
     _core/      the pure centre: definitions, references, graph, checks, plans, and the run machine that decides
     _engine/    the only room that calls handlers: drivers without decisions of their own
+    _report.py _describe.py  what a request did, and what a system is made of, for people
+    _plugins.py _part.py     applying plugins, and the handle on what runs of a subsystem: Part
     live.py     the handle on what runs: Live
     system.py   the face: System
-    _named.py, _cache.py   systems by name, and instances that outlive a system: both know the face
+    _named.py _cache.py      systems by name, and instances that outlive a system: both know the face
     wrappers.py plugins.py   ready-made wrappers and plugins
     runner/     running a system as a process: signals, grace period, exit status
     cli/        the command line

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from . import _text
@@ -61,7 +62,7 @@ class Entry(NamedTuple):
     instance: Any = None
     started_at: float | None = None
     took: float | None = None
-    meta: Mapping[str, Any] = {}
+    meta: Mapping[str, Any] = MappingProxyType({})
 
     def __str__(self) -> str:
         is_made = self.kind in ("component", "subsystem")
@@ -222,10 +223,21 @@ class Description(Mapping[Id, Entry]):
             entry = entry._replace(started_at=began + store.epoch, took=took)
         return entry
 
-    def as_dict(self) -> dict[str, Any]:
-        """The description as nested dicts and lists of plain values, for JSON; what is not plain becomes text."""
+    def as_dict(self, ids: Iterable[str | Id] | None = None) -> dict[str, Any]:
+        """The description as nested dicts and lists of plain values, for JSON; what is not plain becomes text.
+
+        Parameters:
+            ids: of which components and constants; all if not given.
+
+        Returns:
+            By the text of the id, all that an entry says.
+
+        Raises:
+            KeyError: there is none of that id.
+        """
         secrets = self._secrets()
-        return {str(id): _plain(entry._asdict(), secrets) for id, entry in self.items()}
+        entries = map(self._found, self if ids is None else ids)
+        return {str(entry.id): _plain(entry._asdict(), secrets) for entry in entries}
 
     def __str__(self) -> str:
         return _scrubbed("\n\n".join(str(self[id]) for id in self), self._secrets())
@@ -294,6 +306,14 @@ class _MaskedResolver(Resolver):
                 return refs.MASKED if hidden else refs.reach(self.store.visible(at), rest)
             value = refs.step_into(refs.unwrapped(value), part)
         return refs.masked(value, own)
+
+
+def is_secret_at(store: Store, node: int, rest: Path) -> bool:
+    """Whether a secret stands at a place in what others see of a node, or that place is inside of one."""
+    try:
+        return isinstance(_MaskedResolver(store, store.graph.ids[node].group).shown(node, rest), refs.Secret)
+    except refs.Unreachable:
+        return False
 
 
 def shown_config(store: Store, node: int) -> dict[str, Any]:

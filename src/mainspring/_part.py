@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import _text
 from ._core.callables import Id
@@ -23,9 +23,8 @@ T = TypeVar("T")
 class Part:
     """The live system of a subsystem: what `live["app.billing"]` gives where `app.billing` is one.
 
-    Ids are those of the subsystem.
-    Its verbs are those of `Live`, for the parts of the subsystem and whatever elsewhere has to go along with them; reports and
-    errors have the ids of the whole.
+    Ids are those of the subsystem. Its verbs are those of `Live`, for the parts of the subsystem and whatever elsewhere has to go
+    along with them; reports and errors have the ids of the whole.
 
     Example:
         >>> from mainspring import System, subsystem
@@ -57,7 +56,7 @@ class Part:
         Raises:
             UnknownComponent: there is none of that id.
         """
-        return self._live.meta(self._path + self._parts(id))  # type: ignore[arg-type]
+        return self._live.meta(self._whole(id))
 
     def __getitem__(self, id: str | Id) -> Any:
         """What others see of a component of the subsystem, as `Live` has it.
@@ -66,7 +65,7 @@ class Part:
             UnknownComponent: there is none of that id.
             NotStarted: it has no instance now.
         """
-        return self._live[self._path + self._parts(id)]  # type: ignore[index]
+        return self._live[self._whole(id)]
 
     def get(self, id: str | Id, type: type[T]) -> T:
         """What others see of a component, checked to be of a type.
@@ -74,7 +73,7 @@ class Part:
         Raises:
             UnknownComponent, NotStarted, WrongType: as for `Live.get`.
         """
-        return self._live.get(self._path + self._parts(id), type)  # type: ignore[arg-type]
+        return self._live.get(self._whole(id), type)
 
     def state(self, id: str | Id) -> State:
         """What a component is doing.
@@ -82,7 +81,7 @@ class Part:
         Raises:
             UnknownComponent: there is none of that id.
         """
-        return self._live.state(self._path + self._parts(id))  # type: ignore[arg-type]
+        return self._live.state(self._whole(id))
 
     def start(self, select: Selection = None) -> Report:
         """As `Live.start`, for the subsystem."""
@@ -140,8 +139,10 @@ class Part:
         """As `signal`, awaited."""
         return await self._live.asignal(name, self._inside(select))
 
-    def _parts(self, id: str | Id) -> tuple[Any, ...]:
-        return parse_path((id,), "An id")
+    def _whole(self, id: str | Id) -> Id:
+        path = parse_path((id,), "An id")
+        whole: Any = (*self._path, *parts_of(cast(str, path[0])), *path[1:])
+        return cast(Id, whole)  # a path of the whole system goes wherever an id does
 
     def _inside(self, select: Selection) -> list[Any]:
         if select is None:

@@ -189,6 +189,9 @@ class Live:
         try:
             return refs.reach(value, path[2:])
         except Unreachable as error:
+            from ._describe import is_secret_at
+
+            error.is_secret = error.is_secret or is_secret_at(store, node, error.reached)
             error.reached = path[: 2 + len(error.reached)]
             raise UnknownComponent(f"There is no {_text.dotted(path)}: {error}") from None
 

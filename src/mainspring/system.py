@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import _text
 from ._core import refs
@@ -14,13 +14,10 @@ from ._core.expand import expanded
 from ._core.graph import Graph, graph_of, listed, selected
 from ._core.groups import groups_of, signals_of
 from ._core.model import (
-    ABSENT,
-    CODE,
     Component,
     Definition,
     Options,
     Signal,
-    State,
     Subsystem,
     Unfinished,
     parse_path,
@@ -58,15 +55,20 @@ def _as_written(path: Path) -> Path:
     return (*parts_of(path[0]), *path[1:]) if isinstance(path[0], Within) else path
 
 
+def _written_at(value: Any, path: Path, at: int) -> Any:
+    """What is written at a place, of which a value stands where the first parts of the path lead."""
+    try:
+        return refs.copied(refs.written_at(value, path[at:]))
+    except Unreachable as error:
+        raise UnknownComponent(f"There is no {_text.dotted(path)}: {error}") from None
+
+
 def _system_of(name: str) -> System:
     from importlib import import_module
 
     # It has to know what a system is, and so stands further out.
     found: System = import_module("._named", __package__).named(name)
     return found
-
-
-_SUSPENDED: Final = CODE[State.SUSPENDED]
 
 
 class System(Unfinished):
@@ -165,20 +167,41 @@ class System(Unfinished):
         node = groups[str(path[0])][str(path[1])]
         if isinstance(node, Component):
             if isinstance(node, Subsystem) and len(path) > 3:
-                imported = node.config.get(_text.dotted(path[2:]), ABSENT)
-                if imported is not ABSENT:
-                    return imported
-                try:
-                    return System._of(node._definition)[path[2:]]  # type: ignore[index]
-                except UnknownComponent:
-                    raise graph_of(self._definition).unknown(path) from None
+                return self._inside(node, path)
             if len(path) > 2:
                 raise graph_of(self._definition).unknown(path)
             return node
+        return _written_at(node._value, path, 2)
+
+    def _inside(self, node: Subsystem, path: Path) -> Any:
+        """What is written inside of a subsystem, with what it imports."""
+        place = tuple(map(str, path[2:]))
+        below: dict[Path, Any] = {}
+        nearest: tuple[int, Any] = (0, None)
+        for name, value in node._config.items():
+            to = parse_path((name,), "An import")
+            n = min(len(to), len(place))
+            if tuple(map(str, to[:n])) != place[:n]:
+                continue
+            if len(to) > n:
+                below[to] = value
+            elif n > nearest[0]:
+                nearest = n, value
+        n, value = nearest
+        if n:
+            return _written_at(value, path, 2 + n)
+        definition = node._definition
+        if below:
+            from ._core import compose
+
+            try:
+                definition = compose.override(definition, below)
+            except DefinitionError:
+                pass  # told by the checks; what was written is there all the same
         try:
-            return refs.copied(refs.reach(node._value, path[2:]))
-        except Unreachable as error:
-            raise UnknownComponent(f"There is no {_text.dotted(path)}: {error}") from None
+            return System._of(definition)[place]  # type: ignore[index]
+        except UnknownComponent:
+            raise graph_of(self._definition).unknown(path) from None
 
     def __iter__(self) -> Iterator[Id]:
         """Every id, in the order as written."""
@@ -239,7 +262,7 @@ class System(Unfinished):
             A new system.
 
         Raises:
-            BadOverride: with every path that names nothing, and the nearest that would.
+            BadOverride: with every path that names nothing, and the nearest that would; or the function gave no System.
 
         Example:
             >>> system = System({"env": {"http": {"port": 80, "host": "a"}}})
@@ -291,7 +314,8 @@ class System(Unfinished):
             A new system.
 
         Raises:
-            BadComponent: there is no such slot.
+            BadComponent: there is no such slot, or the slots do not fit together.
+            BadArguments: the config is not a mapping, or holds what cannot be part of a definition.
 
         Example:
             >>> from mainspring import Component
@@ -332,6 +356,9 @@ class System(Unfinished):
     def explain_plugins(self) -> PluginReport:
         """What each plugin changed, in the order in which they were applied.
 
+        Returns:
+            What each of them did, as data; as text, a line for each change.
+
         Example:
             >>> from mainspring import Plugin
             >>> defaults = Plugin("defaults", defaults={"env": {"port": 80, "host": "a"}})
@@ -350,6 +377,7 @@ class System(Unfinished):
             wrapper: a generator function, which runs the handler where it yields; a function, which calls it; or a coroutine
                 function, which awaits it. It gets a `HandlerCall`.
             select: around the handlers of what: an id, a group, a pattern, a tag, or several of them; everything if not given.
+                What is switched off counts, and is wrapped once it is on.
             signals: around the handlers of which signals; all if not given.
 
         Returns:
@@ -368,21 +396,33 @@ class System(Unfinished):
             ...     pass
             start a.b
         """
-        from ._engine.wrap import Wrapping
+        from ._engine.wrap import Wrapping, check_names
 
+        definition = self._definition
+        # Which components and signals there are, wrappers do not change: what is worked out for the first one serves for all.
+        bare = definition if not definition.wraps else definition.cache.get("bare") or definition.replace(wraps=())
         select = None if select is None else listed(select)
-        selected(graph_of(self._definition), select)
+        if select is not None:
+            check_names(graph_of(bare), select)
         signals = None if signals is None else (signals,) if isinstance(signals, str) else tuple(signals)
         for signal in signals or ():
-            row_of(expanded(self._definition), signal)
-        wrapping = Wrapping(wrapper, select, signals)
-        return System._of(self._definition.replace(wraps=(*self._definition.wraps, wrapping)))
+            row_of(expanded(bare), signal)
+        made = definition.replace(wraps=(*definition.wraps, Wrapping(wrapper, select, signals)))
+        made.cache["bare"] = bare
+        return System._of(made)
 
     def diff(self, new: System | str) -> Diff:
         """What is different in another system, as both are written.
 
         Parameters:
             new: the other system, or its name.
+
+        Returns:
+            Each change, as data; as text, a line for each.
+
+        Raises:
+            BadOverride: `new` is neither a System nor a name.
+            UnknownSystem: there is no system of that name.
 
         Example:
             >>> print(System({"env": {"port": 80}}).diff(System({"env": {"port": 8080}})))
@@ -403,13 +443,17 @@ class System(Unfinished):
 
         Parameters:
             other: the second system, or its name.
-            winner: whose definition counts where both have an id: "left" (this one's) or "right" (the other's).
+            winner: whose definition counts where both have an id, a signal, an option or a slot of the base: "left" (this
+                one's) or "right" (the other's).
 
         Returns:
             A new system.
 
         Raises:
-            MergeConflict: both define an id, differently, and no winner is stated.
+            MergeConflict: both define one of these, differently, and no winner is stated; or the bases of both do not go
+                together.
+            BadOverride: `other` is neither a System nor a name.
+            UnknownSystem: there is no system of that name.
 
         Example:
             >>> System({"a": {"x": 1}}).merge(System({"a": {"y": 2}}))
@@ -451,7 +495,10 @@ class System(Unfinished):
     # --- looking ---
 
     def check(self) -> list[Problem]:
-        """Every problem of the definition at once; empty where there is none. Starts nothing.
+        """Look for problems. Starts nothing.
+
+        Returns:
+            Every problem of the definition at once, in the order as written; empty where there is none.
 
         Example:
             >>> from mainspring import Component, ref
@@ -462,6 +509,9 @@ class System(Unfinished):
 
     def graph(self) -> Graph:
         """Which component refers to which.
+
+        Returns:
+            What is needed and by what, to be asked or drawn.
 
         Raises:
             DefinitionError: the definition has problems.
@@ -476,6 +526,9 @@ class System(Unfinished):
             signal: a name in the signal table.
             select: an id, a group, a pattern, a tag, or several of them; everything if not given.
 
+        Returns:
+            The steps, as data; as text, a line for each.
+
         Raises:
             DefinitionError: the definition has problems.
             UnknownSignal, UnknownComponent: there is none of that name.
@@ -486,7 +539,11 @@ class System(Unfinished):
         return Plan(graph, row, selected(graph, select), deadlines=self._definition.deadlines)
 
     def describe(self) -> Description:
-        """What the system is made of, with secrets masked. Starts nothing."""
+        """What the system is made of, with secrets masked. Starts nothing.
+
+        Returns:
+            An entry for each component and constant, by id; as text, all of them.
+        """
         from ._describe import Description
 
         return Description(self._definition, None)

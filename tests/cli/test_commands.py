@@ -419,3 +419,18 @@ def test_ctrl_c_while_a_module_is_imported_is_silent(start: Start, app: Path) ->
         process.press(b"\x03")
         assert process.end() == status
         assert "Traceback" not in process.text
+
+
+def test_describe_what_is_inside_of_a_subsystem_that_is_switched_off(tmp_path: Path) -> None:
+    """There is nothing to describe, and the reason is said; spelled in another way, an id is the same."""
+    (tmp_path / "other.py").write_text(
+        "from mainspring import Component, System, subsystem\n"
+        "inner = System({'d': {'p': Component(dict)}})\n"
+        "system = System({'app': {'b': subsystem(inner), 'off': subsystem(inner, enabled=False)}})\n"
+    )
+    done = mainspring(tmp_path, "describe", "other:system", "app.off.d.p")
+    assert (done.status, done.out) == (2, "")
+    assert "app.off is switched off" in done.err
+    done = mainspring(tmp_path, "describe", "other:system", 'app."b".d.p', "--json")
+    assert list(json.loads(done.out)) == ["app.b.d.p"]
+    assert mainspring(tmp_path, "check", "other:system").out.startswith("3 components and 0 constants are fine; 1 of")

@@ -64,11 +64,7 @@ class Base:
         except Unfit as unfit:
             raise unfit_problem(unfit, None) from None
         # A spec knows how to read slots; what it makes of those that were not given is left out again.
-        try:
-            spec = Spec({**given, "start": _nothing})
-        except BadComponent as error:
-            told = [p._replace(what=p.what.replace("A component does", "A base does")) for p in error.problems]
-            raise BadComponent(told) from None
+        spec = Spec({**given, "start": _nothing}, of="A base")
         self._slots: dict[str, Any] = {name: getattr(spec, name) for name in given if name not in SHORTHANDS}
         if spec.handlers:
             self._slots["handlers"] = spec.handlers

@@ -326,6 +326,9 @@ def lent(component: Component[Any], scope: Handler, signals: Iterable[str], on_c
     names = [name for name in signals if name not in _CLOSED]
     handlers, pre, post = (_only(table, names) or {} for table in (spec.handlers, spec.pre, spec.post))
     given = {name: deadline_of(spec.deadlines, name) for name in names if {name} & {*handlers, *pre, *post}}
+    deadlines = {name: seconds for name, seconds in given.items() if seconds is not None}
+    # In the caller's thread only what is async can be given up on, and what gives the instance here is not.
+    thread = None if not given or (spec.thread == "caller" and deadlines) else spec.thread
     made = component._same_kind()
     made._code, made._instruction, made._bound = component._code, component._instruction, True
     made._config, made._shape = component._config, component._shape
@@ -338,9 +341,9 @@ def lent(component: Component[Any], scope: Handler, signals: Iterable[str], on_c
             "handlers": handlers,
             "pre": pre,
             "post": post,
-            "deadlines": {name: seconds for name, seconds in given.items() if seconds is not None} or None,
+            "deadlines": deadlines or None,
             "retry": None,
-            "thread": spec.thread if given else None,
+            "thread": thread,
             "on_crash": on_crash,
             "cached": False,
         }

@@ -23,7 +23,7 @@ from .callables import (
     is_generator,
     with_hidden_context,
 )
-from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, name_of
+from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, Within, name_of
 
 if TYPE_CHECKING:
     from typing import Protocol, TypedDict, Unpack
@@ -379,7 +379,7 @@ class Spec:
 
     __slots__ = (*SLOTS, "_parameters", "cache", "said", "shape", "special")
 
-    def __init__(self, slots: Mapping[str, Any]) -> None:
+    def __init__(self, slots: Mapping[str, Any], *, of: str = "A component") -> None:
         self.start = slots.get("start", ABSENT)
         self.stop = slots.get("stop")
         self.scope = slots.get("scope")
@@ -414,9 +414,9 @@ class Spec:
         self.special = bool(
             self.pre or self.post or self.resolve is not None or self.deadlines is not None or self.retry is not None
         )
-        self._complain(tags)
+        self._complain(tags, of)
 
-    def _complain(self, tags: Any) -> None:
+    def _complain(self, tags: Any, of: str) -> None:
         what, hint = None, _FORMS
         if self.scope is not None and (self.start is not ABSENT or self.stop is not None):
             what = "it has a scope, which is start and stop in one, and a start or stop beside it"
@@ -452,7 +452,7 @@ class Spec:
                     what = f"its {place} handler is {handler!r}, which cannot be called"
                     hint = "A handler is a function, or anything else that can be called with the instance."
         if what is not None:
-            raise BadComponent([Problem(BadComponent, f"A component does not fit together: {what}.", hint=hint)])
+            raise BadComponent([Problem(BadComponent, f"{of} does not fit together: {what}.", hint=hint)])
 
     def all_handlers(self) -> Iterable[tuple[str, Any]]:
         """Every handler but start and scope, with the path of its slot."""
@@ -855,6 +855,7 @@ class Component(Generic[T_co]):
         Raises:
             TypeError: there is no such slot.
             BadComponent: the slots do not fit together.
+            BadArguments: the config is not a mapping, or holds what cannot be part of a definition.
 
         Example:
             >>> Component(dict, config={"a": 1}).replace(config={"b": 2}).config
@@ -865,6 +866,8 @@ class Component(Generic[T_co]):
             if name not in known:
                 raise TypeError(f"a component has no slot {name!r}. {_text.hint_near(name, known, what='slot')}")
         config = slots.pop("config", ABSENT)
+        if config is not ABSENT and not isinstance(config, Mapping):
+            raise BadArguments([Problem(BadArguments, f"config is {config!r}, not a mapping.", site=self.site)])
         changed = self._same_kind()
         changed._code, changed._instruction = self._code, self._instruction
         if "start" in slots and not callable(slots["start"]):
@@ -906,7 +909,9 @@ class Constant:
         self._shape = refs.shape_of(value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Constant) and refs.same(self._value, other._value)
+        if not isinstance(other, Constant):
+            return NotImplemented
+        return refs.same(self._value, other._value)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -980,7 +985,8 @@ class Subsystem(Component[Any]):
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Subsystem):
-            return False
+            # A component would find its own slots in this one, and know nothing of what is inside.
+            return False if isinstance(other, Component) else NotImplemented
         return self is other or (super().__eq__(other) is True and self._definition.same(other._definition))
 
     __hash__ = None
@@ -1292,7 +1298,11 @@ class ById(dict[Id, Any]):
 
     def __missing__(self, id: object) -> Any:
         if isinstance(id, str):
-            for known, value in self.items():
-                if str(known) == id:
-                    return value
+            try:
+                *group, name = _text.split_dotted(id)
+            except ValueError:
+                raise KeyError(id) from None
+            known = Id(group[0] if len(group) == 1 else Within(tuple(group)), name)
+            if known in self:
+                return self[known]
         raise KeyError(id)

@@ -184,7 +184,8 @@ class Build:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Build) and same(self, other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(Build)
 
 
 class Opaque:
@@ -474,14 +475,22 @@ NOWHERE: Final = Opaque("nothing there")
 
 
 class Unreachable(LookupError):
-    """A path leads nowhere. Holds how far it led, and what there is at that place."""
+    """A path leads nowhere. Holds how far it led, what there is at that place, and whether that is (part of) a secret."""
 
-    def __init__(self, reached: Path, part: PathPart, found: Any, candidates: list[str]) -> None:
+    def __init__(
+        self, reached: Path, part: PathPart, found: Any, candidates: list[str], *, is_secret: bool = False
+    ) -> None:
         self.reached, self.part, self.found, self.candidates = reached, part, found, candidates
+        self.is_secret = is_secret
         super().__init__(part)
 
     def __str__(self) -> str:
         where = f"at {_text.dotted(self.reached)} " if self.reached else ""
+        if self.is_secret:
+            # Of what is in it, only that is shown which somebody nearly knew.
+            near = _text.near(str(self.part), self.candidates)
+            hint = f"Did you mean {_text.either(near)}?" if near else "What is in a secret is not shown."
+            return f"{where}there is a secret, which has no {_text.quote(self.part)}. {hint}"
         there = f"{where}there is {article(self.found)}, which has no {_text.quote(self.part)}"
         return f"{there}. {_text.hint_near(str(self.part), self.candidates, what='part of it that has a name')}"
 
@@ -534,6 +543,28 @@ def reach(value: Any, path: Path) -> Any:
     return value
 
 
+def written_at(value: Any, path: Path) -> Any:
+    """What is written at a place in frozen data. Part of a secret is a secret; a reference on the way is made longer.
+
+    Raises:
+        Unreachable: a part of the path names nothing.
+    """
+    is_secret = False
+    for i, part in enumerate(path):
+        while isinstance(value, Secret | Opaque):
+            is_secret = is_secret or isinstance(value, Secret)
+            value = unwrapped(value)
+        if isinstance(value, Ref | LocalRef):
+            value = type(value)((*value.path, *path[i:]), value.optional)
+            break
+        try:
+            value = reach(value, (part,))
+        except Unreachable as error:
+            error.reached, error.is_secret = path[:i], is_secret
+            raise
+    return Secret(value) if is_secret and not isinstance(value, Secret) else value
+
+
 # --- Comparing --------------------------------------------------------------------------------------------------------
 
 # Unknown objects are compared by identity, because nobody can know what their == means or costs. These are known:
@@ -573,8 +604,14 @@ def same(a: Any, b: Any) -> bool:
     return False
 
 
-def _typed(keys: Any) -> set[tuple[type, Any]]:
-    return {(type(key), key) for key in keys}
+def _typed(keys: Any) -> set[Any]:
+    return {_with_type(key) for key in keys}
+
+
+def _with_type(key: Any) -> Any:
+    if isinstance(key, tuple):
+        return type(key), tuple(map(_with_type, key))
+    return type(key), frozenset(map(_with_type, key)) if isinstance(key, frozenset) else key
 
 
 def unwrapped(value: Any) -> Any:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from functools import partial, update_wrapper
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, Protocol
 
 from .. import _text
-from .._core.callables import Context, Handler, Id, context_parameter, is_async, signature_of
+from .._core.callables import Context, Handler, Id, is_async, signature_of
 from .._core.graph import Graph, graph_of, selected
 from .._core.inline import Handle
-from .._core.model import ABSENT, ConstructedAsync, Definition, Spec
+from .._core.model import ABSENT, ConstructedAsync, Definition, Spec, parse_path
 from .._core.refs import name_of
 from .._core.select import Selection, listed
-from ..errors import BadComponent, Problem, StateError, UnknownComponent
-from .handlers import GENERATOR, Awaited, BadScope, GivenUp, Shape, Unrun, _end_async, shape_of, unwind
+from ..errors import BadComponent, BadId, Problem, StateError, UnknownComponent
+from .handlers import GENERATOR, Awaited, BadScope, GivenUp, Shape, Unrun, _end_async, context_of, shape_of, unwind
 
 Outcome = tuple[BaseException | None, Any]  # what was raised, or else what was returned
 Act = Callable[[], Any] | float  # something to be called, or seconds to be waited
@@ -40,7 +41,7 @@ class HandlerCall:
 
     Where the handler is async, or the wrapper is a coroutine function, calling it gives something to be awaited.
 
-    Attributes:
+    Parameters:
         attempts: how often the handler was run in this call so far.
 
     Example:
@@ -377,12 +378,30 @@ def _takes(part: Any) -> bool:
     return isinstance(part, str) and part.startswith("-")
 
 
-def _names(graph: Graph, part: Any) -> bool:
+def _named(graph: Graph, parts: Iterable[Any]) -> set[int]:
+    # Each part named something when it was given; what was taken out of the system since then needs no wrapper.
+    found: set[int] = set()
+    for part in parts:
+        with suppress(UnknownComponent):
+            found.update(selected(graph, [part]) or ())
+    return found
+
+
+def check_names(graph: Graph, select: list[Any]) -> None:
+    """Refuse a selection that names nothing. What is switched off is something: it may be on when the wrapper is worked in.
+
+    Raises:
+        UnknownComponent: a part of it names nothing.
+    """
+    selected(graph, [part for part in select if not _is_off(graph, part)])
+
+
+def _is_off(graph: Graph, part: Any) -> bool:
     try:
-        selected(graph, [part])
-    except UnknownComponent:
-        return False
-    return True
+        path = parse_path((part,), "A selection")
+    except BadId:
+        return False  # a tag, or what cannot be read: the selection says it
+    return bool(graph.off) and graph.canonical(path)[:2] in graph.off
 
 
 class Wrapping:
@@ -431,11 +450,10 @@ class Wrapping:
         if self.select is None:
             return lambda id: True
         graph = graph_of(definition)
-        # It named something when it was given; what was taken out of the system since then needs no wrapper.
-        parts = [part for part in self.select if _names(graph, part)]
-        if any(not _takes(part) for part in self.select) and all(map(_takes, parts)):
-            return lambda id: False
-        return {graph.ids[i] for i in selected(graph, parts) or ()}.__contains__
+        named, away = [[part for part in self.select if _takes(part) is takes] for takes in (False, True)]
+        chosen = _named(graph, named) if named or not away else set(range(len(graph.ids)))
+        chosen -= _named(graph, [part[1:] for part in away])
+        return {graph.ids[i] for i in chosen}.__contains__
 
     def around(self, spec: Spec) -> Spec:
         """The same component with its handlers wrapped; for equal wrappings of one spec always the same object."""
@@ -471,7 +489,7 @@ class Wrapping:
 
     def _start(self, spec: Spec) -> Handler:
         shape = shape_of(spec)
-        taken_back = None if spec.stop is None else _TakenBack(spec.stop, shape)
+        taken_back = None if spec.stop is None else _TakenBack(spec.stop, shape, context_of(spec.stop, spec))
 
         def call(context: Context, bare: Callable[[], Any]) -> HandlerCall:
             undo = None if taken_back is None else partial(taken_back, context)
@@ -495,7 +513,8 @@ class Wrapping:
         call: Callable[[Context, Callable[[], Any]], HandlerCall],
         unknown: inspect.Signature,
     ) -> Handler:
-        split = _Split(bare)
+        signature = signature_of(bare)
+        split = _Split(bare, _context_in(signature))
         function: Handler
         if is_awaited or self.form == COROUTINE:
 
@@ -510,10 +529,11 @@ class Wrapping:
                 return _plain(carry_out(call(context, todo)._through(), context))
 
             function = called
-        return self._made_of(_like(function, bare, unknown), bare)
+        return self._made_of(_like(function, bare, signature or unknown, split.wants), bare)
 
     def _scope(self, spec: Spec) -> Handler:
-        split, shape = _Split(spec.target), shape_of(spec)
+        signature, shape = signature_of(spec.target), shape_of(spec)
+        split = _Split(spec.target, _context_in(signature))
         function: Handler
         if shape.is_async or self.form == COROUTINE:
 
@@ -527,7 +547,7 @@ class Wrapping:
                 return _Scope(_Halves(self, spec, shape, *split(args, given)))
 
             function = entered
-        return self._made_of(_like(function, spec.target, _OPEN), spec.target)
+        return self._made_of(_like(function, spec.target, signature or _OPEN, split.wants), spec.target)
 
     def _made_of(self, function: Handler, bare: Handler) -> Handler:
         # By which two of them are compared: what is wrapped alike is equal.
@@ -568,6 +588,12 @@ def _takes_one(signature: inspect.Signature) -> bool:
     return True
 
 
+def _context_in(signature: inspect.Signature | None) -> str | None:
+    """The parameter in which a handler of that signature wants its context, if it does."""
+    parameters = {} if signature is None else signature.parameters
+    return next((name for name, parameter in parameters.items() if parameter.default is Context.here), None)
+
+
 def _is_hashable(value: Any) -> bool:
     try:
         hash(value)
@@ -583,12 +609,12 @@ def _act(bare: Callable[[], Any], is_awaited: bool) -> Callable[[], Any]:
 class _Split:
     """Takes the context out of the arguments of a call, where the handler does not ask for it itself."""
 
-    def __init__(self, bare: Handler) -> None:
+    def __init__(self, bare: Handler, wants: str | None) -> None:
         self._bare = bare
-        self._wants = context_parameter(bare)
+        self.wants = wants  # the parameter in which it asks for it
 
     def __call__(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Context, Callable[[], Any]]:
-        context = given.pop(_HIDDEN) if self._wants is None else given[self._wants]
+        context = given.pop(_HIDDEN) if self.wants is None else given[self.wants]
         return context, partial(self._bare, *args, **given)
 
 
@@ -605,13 +631,12 @@ _OPEN: Final = inspect.Signature([inspect.Parameter("config", inspect.Parameter.
 _ONE: Final = inspect.Signature([inspect.Parameter("instance", inspect.Parameter.POSITIONAL_ONLY)])
 
 
-def _like(function: Handler, bare: Handler, unknown: inspect.Signature) -> Handler:
+def _like(function: Handler, bare: Handler, signature: inspect.Signature, wants: str | None) -> Handler:
     """Give a wrapped handler the name of the bare one, and its parameters, with one for the context among them."""
     made: Any = update_wrapper(function, bare, updated=())
     made.__qualname__ = name_of(bare)
-    signature = signature_of(bare) or unknown
     parameters = list(signature.parameters.values())
-    if context_parameter(bare) is None:
+    if wants is None:
         at = len(parameters) - any(p.kind is p.VAR_KEYWORD for p in parameters)
         parameters.insert(at, inspect.Parameter(_HIDDEN, inspect.Parameter.KEYWORD_ONLY, default=Context.here))
     made.__signature__ = _Signature(parameters, return_annotation=signature.return_annotation)
@@ -623,7 +648,8 @@ class _Constructed(ConstructedAsync):
 
     def __init__(self, function: Handler, bare: Any) -> None:
         self._function = function
-        _like(self, bare, _OPEN)
+        update_wrapper(self, function, updated=())
+        self.__signature__ = function.__signature__  # type: ignore[attr-defined]  # that of the bare one, and the context
         self.__wrapped__ = function  # type: ignore[assignment]  # by which two of this kind are compared
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -636,9 +662,9 @@ class _TakenBack:
     What it needs is worked out before: a Ctrl-C that came in a frame of `inspect` would keep the stop from being called.
     """
 
-    def __init__(self, stop: Handler, shape: Shape) -> None:
+    def __init__(self, stop: Handler, shape: Shape, wants: str | None) -> None:
         self._stop, self._shape = stop, shape
-        self._wants, self._is_async = context_parameter(stop), is_async(stop)
+        self._wants, self._is_async = wants, is_async(stop)
 
     def __call__(self, context: Context, instance: Any) -> Any:
         made = self._stop(instance, **({} if self._wants is None else {self._wants: _of_stop(context, instance)}))

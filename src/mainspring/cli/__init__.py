@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mainspring import DefinitionError, MainspringError, System, named_systems
 from mainspring.runner import run, show
@@ -21,6 +21,9 @@ from ._leave import leave_within
 from ._list import as_data, as_text
 from ._load import Trouble, on_path
 from ._set import overridden, split_select
+
+if TYPE_CHECKING:
+    from mainspring import Description
 
 BAD_USAGE: Final = 2
 INTERRUPTED: Final = 130
@@ -155,12 +158,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         )
         return one
 
-    run = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
-    run.epilog = f"{_STATUSES}\n{_PROGRESS}\n{run.epilog}"
-    run.add_argument(
+    running = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
+    running.epilog = f"{_STATUSES}\n{_PROGRESS}\n{running.epilog}"
+    running.add_argument(
         "--grace", metavar="SECONDS", type=_seconds, default=30.0, help="how long stopping may take (default: 30)"
     )
-    run.add_argument(
+    running.add_argument(
         "--progress",
         choices=("auto", "tree", "lines", "json"),
         default="auto",
@@ -227,7 +230,7 @@ def _check(options: argparse.Namespace) -> int:
         problems = list(error.problems)
     else:
         if not problems:
-            kinds = [entry.kind for entry in system.describe().values()]
+            kinds = [node["kind"] for node in system.graph().as_dict()["nodes"]]
             constants, off = kinds.count("constant") + kinds.count("alias"), kinds.count("off")
             text = f"{show.count(len(kinds) - constants, 'component')} and {show.count(constants, 'constant')} are fine"
             _print(f"{text}{f'; {off} of the components switched off' if off else ''}.")
@@ -269,15 +272,15 @@ def _graph(options: argparse.Namespace) -> int:
 
 def _describe(options: argparse.Namespace) -> int:
     system = _selected(options)
-    entries = {str(id): text for id, text in system.describe().items()}
-    ids = (
-        list(dict.fromkeys(id for given in options.ids for id in _ids(system, given))) if options.ids else list(entries)
-    )
+    described = system.describe()
+    if not options.ids:
+        _print(_json(described.as_dict()) if options.json else str(described))
+        return 0
+    ids = list(dict.fromkeys(id for given in options.ids for id in _ids(system, described, given)))
     if options.json:
-        data = system.describe().as_dict()
-        _print(_json({id: data[id] for id in ids}))
+        _print(_json(described.as_dict(ids)))
     else:
-        _print("\n\n".join(str(entries[id]) for id in ids))
+        _print("\n\n".join(str(described[id]) for id in ids))
     return 0
 
 
@@ -296,17 +299,22 @@ def _list(options: argparse.Namespace) -> int:
     return BAD_USAGE if any(entry.error for entry in found) else 0
 
 
-def _ids(system: System, given: str) -> list[str]:
+def _ids(system: System, described: Description, given: str) -> list[str]:
     if given in system.groups:
-        return [str(id) for id in system.describe() if id.group == given]
+        return [str(id) for id in described if id.group == given]
     if given in system:
-        return [given]
+        try:
+            return [str(described[given].id)]
+        except KeyError:
+            pass  # inside of a subsystem that is switched off
     try:
         return [str(id) for id in system.graph().select(given)]
     except DefinitionError:
         raise
     except MainspringError:
         system[given]  # raises, with what is near; or gives a part of a constant
+        if given in system:
+            raise
     raise MainspringError(
         f"{given} is part of a constant. A component or a constant is known by two names, group.name."
     )
