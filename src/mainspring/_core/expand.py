@@ -16,20 +16,21 @@ def expanded(definition: Definition) -> Definition:
 
     What is wrong with them is kept for the checks.
     """
-    found: Definition | None = definition.cache.get("expanded")
-    if found is None:
-        found, nested = definition, False
-        for nodes in definition.groups.values():
-            nested = nested or Subsystem in set(map(type, nodes.values()))
-        if nested or definition.base is not None or definition.wraps:
-            # Most systems have none of them, and need not wait for what is loaded here.
-            from .inline import worked_in
+    if "expanded" in definition.cache:
+        known: Definition = definition.cache["expanded"]
+        return known
+    found, nested = definition, False
+    for nodes in definition.groups.values():
+        nested = nested or Subsystem in set(map(type, nodes.values()))
+    if nested or definition.base is not None or definition.wraps:
+        # Most systems have none of them, and need not wait for what is loaded here.
+        from .inline import worked_in
 
-            found = worked_in(definition, nested, expanded)
-        found.cache["expanded"] = found
-        # Of two threads that come at once one has made it for good, since positions and specs are those of this one.
-        found = definition.cache.setdefault("expanded", found)
-    return found
+        found = worked_in(definition, nested, expanded)
+    found.cache["expanded"] = found
+    # Of two threads that come at once one has made it for good, since positions and specs are those of this one.
+    made: Definition = definition.cache.setdefault("expanded", found)
+    return made
 
 
 def expansion_problems(definition: Definition) -> list[Problem]:

@@ -595,7 +595,7 @@ class _Builder:
                 return
             known = sorted({tag for where, tag in tags if where == scope})
             near = _text.hint_near(reference.tag, known, what="tag in this system")
-            inside = [str(self.ids[j]) for (where, tag), js in tags.items() if tag == reference.tag for j in js]
+            inside = [str(self.ids[j]) for (_, tag), js in tags.items() if tag == reference.tag for j in js]
             if inside:
                 verb = "carry" if len(inside) > 1 else "carries"
                 near = f"{_text.either(inside[:3], 'and')} {verb} it, in another system: refer to it by its id."
