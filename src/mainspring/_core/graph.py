@@ -461,25 +461,26 @@ class _Builder:
             if not shape:
                 needs.append(NOTHING)
                 continue
-            found: dict[int, None] = {}  # in order, each once
+            straight: list[int] = []
             if shape == FLAT and type(node) is Component:
                 direct[i] = True
-                for name, value in node._config.items():
+                for value in node._config.values():
                     if type(value) is Ref:
                         j = index.get(value.path)  # type: ignore[call-overload]
-                        if j is None or j in found:
+                        if j is None or j in straight:
                             direct[i] = False
-                            self._resolve(i, ("config", name), value, found)
-                        else:
-                            found[j] = None
-            else:
+                            break
+                        straight.append(j)
+            if not direct[i]:
+                found: dict[int, None] = {}  # in order, each once
                 for path, reference in references(node):
                     self._resolve(i, path, reference, found)
-            for j in found:
+                straight = list(found)
+            for j in straight:
                 if j >= i:
                     in_order = False
                     break
-            needs.append(tuple(found))
+            needs.append(tuple(straight))
         for id, node in switched:
             at = index.get(id, -1)
             for switch in switches(node, id.group) if at >= 0 else ():
