@@ -20,6 +20,7 @@ from mainspring import (
     Component,
     Context,
     DefinitionError,
+    Site,
     StartError,
     StopError,
     System,
@@ -878,7 +879,7 @@ def test_first_call_freezes_a_component_function() -> None:
         number.status(status)
     [problem] = caught.value.problems
     assert "after it was called" in problem.what
-    assert problem.site == (__file__, line)
+    assert problem.site == Site(__file__, line)
 
 
 @pytest.mark.parametrize("attach", ["suspend", "resume", "resolve", "on", "pre", "post"])
@@ -946,7 +947,7 @@ def test_missing_argument_is_an_error_at_the_call() -> None:
     with pytest.raises(BadArguments) as caught:
         pool(max_size=3)  # type: ignore[call-arg]
     [problem] = caught.value.problems
-    assert problem.site == (__file__, line)
+    assert problem.site == Site(__file__, line)
     assert problem.details["missing"] == ["dsn"]
     assert "dsn" in problem.what
     assert "pool(dsn, max_size=...)" in problem.hint
@@ -958,7 +959,7 @@ def test_unknown_argument_is_an_error_with_near_misses() -> None:
     with pytest.raises(BadArguments) as caught:
         pool(dsn="x", maxsize=3)  # type: ignore[call-arg]
     [problem] = caught.value.problems
-    assert problem.site == (__file__, line)
+    assert problem.site == Site(__file__, line)
     assert problem.details["unknown"] == ["maxsize"]
     assert "did you mean max_size?" in str(caught.value)
 
@@ -1009,8 +1010,8 @@ def test_config_of_a_component_is_checked() -> None:
     system = System({"db": {"pool": Component(start, config={"maxsize": 3})}})
     problems = system.check()
     assert [(p.error, str(p.id), p.path, p.site) for p in problems] == [
-        (BadArguments, "db.pool", ("config", "dsn"), (__file__, line)),
-        (BadArguments, "db.pool", ("config", "maxsize"), (__file__, line)),
+        (BadArguments, "db.pool", ("config", "dsn"), Site(__file__, line)),
+        (BadArguments, "db.pool", ("config", "maxsize"), Site(__file__, line)),
     ]
     assert "Did you mean max_size?" in problems[1].hint
 

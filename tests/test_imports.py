@@ -26,9 +26,11 @@ LAYERS = (
 # Rooms and front doors use the public names only, and of other rooms just these.
 OUTER: dict[str, tuple[str, ...]] = {
     "wrappers": (),
-    "plugins": ("wrappers",),
+    "schemas": (),
+    "plugins": ("wrappers", "schemas"),
     "runner": (),
-    "cli": ("runner",),
+    "config": ("schemas",),
+    "cli": ("runner", "config"),
     "__main__": ("cli",),
 }
 
@@ -135,7 +137,7 @@ def test_imports_point_inwards() -> None:
 
 
 def test_rooms_use_public_names_only() -> None:
-    """A room imports from the package only names in its `__all__`, and other rooms only as the list allows."""
+    """A room imports from the package only names in its `__all__`, `_text`, and other rooms only as the list allows."""
     wrong = []
     for found in OURS:
         room = top(found.by)
@@ -145,6 +147,8 @@ def test_rooms_use_public_names_only() -> None:
         if not parts:
             allowed = found.name in mainspring.__all__
         else:
+            if parts[0] == "_text":  # strings in, strings out: nothing of the inside is in it
+                continue
             private = any(part.startswith("_") for part in [*parts, found.name or ""])
             allowed = parts[0] in OUTER[room] and not private
         if not allowed:
@@ -178,6 +182,11 @@ FOREIGN = {
     "_engine.background": {"anyio"},
     "runner._tree": {"rich"},
     "plugins": {"pydantic"},
+    "schemas": {"pydantic"},
+    "config._yaml": {"ruamel"},
+    "config._schema": {"pydantic", "pydantic_core"},
+    "config._tags": {"keyring"},
+    "config._sources": {"pydantic", "pydantic_settings", "omegaconf"},
 }
 
 

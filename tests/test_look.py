@@ -17,6 +17,7 @@ from mainspring import (
     Id,
     NotStarted,
     Secret,
+    Site,
     StartError,
     State,
     System,
@@ -250,7 +251,7 @@ def test_description_of_a_definition() -> None:
     assert (entry.needs, entry.needed_by) == ((Id("env", "dsn"),), ())
     assert entry.tags == {"database"}
     assert entry.handlers == ("scope", "status")
-    assert entry.site == (__file__, line)
+    assert entry.site == Site(__file__, line)
     assert (entry.state, entry.resolved, entry.instance, entry.started_at, entry.took) == (None,) * 5
     constant = system.describe()["env.x"]
     assert (constant.kind, constant.config) == ("constant", {"k": 1})

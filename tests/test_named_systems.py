@@ -27,6 +27,7 @@ from mainspring import (
     Component,
     DefinitionError,
     MainspringError,
+    Site,
     System,
     UnknownSystem,
     component,
@@ -401,7 +402,7 @@ def test_a_wrong_table_is_an_error_with_its_place(
         System.named("dev")
     (problem,) = caught.value.problems
     assert problem.what == f"pyproject.toml: {sentence}."
-    assert problem.site == (str(file), line)
+    assert problem.site == Site(str(file), line)
     assert hint in problem.hint
     with pytest.raises(DefinitionError):
         named_systems()
@@ -430,7 +431,7 @@ def test_a_file_that_is_no_toml_is_an_error_with_its_line(write: Write, text: by
         System.named("dev")
     (problem,) = caught.value.problems
     assert problem.what.startswith(f"pyproject.toml cannot be read: {sentence}")
-    assert problem.site == (str(file), line)
+    assert problem.site == Site(str(file), line)
 
 
 # --- Registered and listed --------------------------------------------------------------------------------------------

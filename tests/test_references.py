@@ -21,6 +21,7 @@ from mainspring import (
     RequiredMissing,
     Secret,
     Signal,
+    Site,
     StartError,
     System,
     UnknownReference,
@@ -434,7 +435,7 @@ def test_build_with_wrong_arguments() -> None:
     with pytest.raises(BadArguments) as caught:
         build(Settings, prot=80)
     [problem] = caught.value.problems
-    assert problem.site == (__file__, line)
+    assert problem.site == Site(__file__, line)
     assert "prot" in problem.what
     assert "port" in problem.hint
 

@@ -33,6 +33,7 @@ from mainspring import (
     Problem,
     Secret,
     Signal,
+    Site,
     StartError,
     State,
     StateError,
@@ -304,7 +305,7 @@ def test_a_wrong_import_has_the_place_of_the_subsystem() -> None:
     line = sys._getframe().f_lineno + 1
     part = subsystem(child, {"env.dsn": ref("beside.pol")})
     problem = only_problem(System({"app": {"it": part}, "beside": {"pool": given(1)}}))
-    assert problem.site == (__file__, line)
+    assert problem.site == Site(__file__, line)
     assert "Did you mean beside.pool?" in problem.hint
 
 

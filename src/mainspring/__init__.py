@@ -14,6 +14,7 @@ A tour of the rooms, from the inside out; each may import what stands above it, 
     system.py   the face: System
     _named.py _cache.py      systems by name, and instances that outlive a system: both know the face
     wrappers.py plugins.py   ready-made wrappers and plugins
+    config/     systems and settings from files
     runner/     running a system as a process: signals, grace period, exit status
     cli/        the command line
 
@@ -36,7 +37,7 @@ from ._core.define import (
     tagged,
 )
 from ._core.graph import Edge, Graph
-from ._core.model import Component, Retry, Signal, State
+from ._core.model import Component, Origins, Retry, Signal, State
 from ._core.plan import Plan, Step
 from ._core.refs import Secret, required
 from ._engine.events import Event, Observer
@@ -45,9 +46,12 @@ from .errors import (
     AmbiguousReference,
     BadArguments,
     BadComponent,
+    BadFile,
     BadId,
     BadOverride,
     BadPlugin,
+    BadTag,
+    BadValue,
     BrokenReference,
     CrashError,
     CycleError,
@@ -70,6 +74,7 @@ from .errors import (
     StopError,
     UnknownComponent,
     UnknownPlugin,
+    UnknownProfile,
     UnknownReference,
     UnknownSignal,
     UnknownSystem,
@@ -97,9 +102,12 @@ __all__ = [
     "Background",
     "BadArguments",
     "BadComponent",
+    "BadFile",
     "BadId",
     "BadOverride",
     "BadPlugin",
+    "BadTag",
+    "BadValue",
     "BrokenReference",
     "Change",
     "Component",
@@ -127,6 +135,7 @@ __all__ = [
     "NamedSystem",
     "NotStarted",
     "Observer",
+    "Origins",
     "Outcome",
     "Part",
     "Plan",
@@ -152,6 +161,7 @@ __all__ = [
     "System",
     "UnknownComponent",
     "UnknownPlugin",
+    "UnknownProfile",
     "UnknownReference",
     "UnknownSignal",
     "UnknownSystem",

@@ -23,15 +23,17 @@ class Site(NamedTuple):
     """A place in a file.
 
     Parameters:
-        file: the file's path, as Python or the reader of the file knows it.
-        line: counted from 1.
+        file: the file's path, as Python or the reader of the file knows it; or another name of what was read.
+        line: counted from 1; 0 where it is not known.
+        column: counted from 1; 0 where it is not known.
     """
 
     file: str
     line: int
+    column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return ":".join([self.file, *(str(number) for number in (self.line, self.column) if number)])
 
 
 class Problem(NamedTuple):
@@ -157,7 +159,23 @@ class BadPlugin(DefinitionError):
 
 
 class MergeConflict(DefinitionError):
-    """Two systems that are merged define the same id differently."""
+    """Two systems that are merged, or two modules of a file, define the same place differently."""
+
+
+class BadFile(DefinitionError):
+    """A file cannot be read: it is not there, not of its format, says something twice, or is too large."""
+
+
+class BadTag(DefinitionError):
+    """A tag that there is not, or that can make nothing of what it is given. `details`: tag; candidates."""
+
+
+class BadValue(DefinitionError):
+    """A value is not what the schema of its component asks for. `details`: found, expected; candidates."""
+
+
+class UnknownProfile(DefinitionError, LookupError):
+    """A profile that no file speaks of. `details`: profile; candidates."""
 
 
 # --- Errors of a run --------------------------------------------------------------------------------------------------

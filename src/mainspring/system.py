@@ -17,6 +17,7 @@ from ._core.model import (
     Component,
     Definition,
     Options,
+    Origins,
     Signal,
     Subsystem,
     Unfinished,
@@ -328,6 +329,22 @@ class System(Unfinished):
 
         over = Base(base).over(self._definition.base)
         return System._of(self._definition.replace(base=over if over.slots else self._definition.base))
+
+    def with_origins(self, origins: Origins | None) -> System:
+        """The same system, knowing where what is in it was written: so that problems are told with their places in files.
+
+        Parameters:
+            origins: says it; `None` for nothing.
+
+        Returns:
+            A new system, equal to this one.
+        """
+        return System._of(self._definition.replace(origins=origins))
+
+    @property
+    def origins(self) -> Origins | None:
+        """What knows where the system was written, where it was made from files."""
+        return self._definition.origins
 
     def with_plugins(self, *plugins: Plugin | Callable[[System], System] | str) -> System:
         """The same system with plugins applied, in the order given.

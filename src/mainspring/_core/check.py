@@ -24,6 +24,8 @@ def check(definition: Definition) -> list[Problem]:
         problems = _found(definition)
         if written.base is not None:
             problems = [_from_base(problem, written) for problem in problems]
+        if written.origins is not None:
+            problems = [_placed(problem, written) for problem in problems]
         definition.cache["problems"] = problems
     return list(problems)
 
@@ -33,6 +35,16 @@ def _at_subsystem(problem: Problem, graph: Graph) -> Problem:
     scope = () if problem.id is None or problem.site is not None else scope_of(problem.id.group)
     at = graph.find(scope) if scope else None
     return problem if at is None else problem._replace(site=site_of(graph.nodes[at]))
+
+
+def _placed(problem: Problem, written: Definition) -> Problem:
+    """A problem with its place in a file, where what is wrong is still what was written there."""
+    id, origins = problem.id, written.origins
+    node = written.groups.get(id.group, {}).get(id.name) if id is not None else None
+    if id is None or origins is None or node is None:
+        return problem
+    site = origins.site(id, problem.path, node._value if isinstance(node, Constant) else node)
+    return problem if site is None else problem._replace(site=site)
 
 
 def _from_base(problem: Problem, written: Definition) -> Problem:

@@ -1012,7 +1012,8 @@ def merge(left: Definition, right: Definition, winner: Literal["left", "right"] 
     wraps = (*left.wraps, *(wrap for wrap in right.wraps if wrap not in left.wraps))
     known = {done.plugin.name: done.plugin for done in left.applied}
     applied = (*left.applied, *(done for done in right.applied if done.plugin.name not in known))
-    return Definition(groups, signals, options, base=base, wraps=wraps, applied=applied)
+    origins = left.origins if left.origins is not None else right.origins
+    return Definition(groups, signals, options, base=base, wraps=wraps, applied=applied, origins=origins)
 
 
 _WINNER: Final = 'State who wins, merge(other, winner="left") or winner="right", or rename one of them.'

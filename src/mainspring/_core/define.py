@@ -377,6 +377,37 @@ class ComponentFunction(Unfinished, Generic[P, T]):
         new._code, new._instruction = frame.f_code, frame.f_lasti
         return new
 
+    def define(self, config: Mapping[str, Any], *, site: Site | None = None) -> Component[T]:
+        """A definition with a config that is data, such as one that was read from a file.
+
+        Unlike a call it does not refuse arguments that are missing or unknown: these are found with all other problems of the
+        system, by `System.check` and before a start.
+
+        Parameters:
+            config: arguments by name; may hold references.
+            site: where it was written; where this is called, if not given.
+
+        Returns:
+            A definition.
+
+        Raises:
+            BadArguments: something in the config cannot be part of a definition.
+
+        Example:
+            >>> component(dict).define({"a": 1}).config
+            {'a': 1}
+        """
+        spec = self._freeze() if self._spec is None else self._spec
+        frame = sys._getframe(1)
+        try:
+            own, shape = frozen_config(dict(config))
+        except Unfit as unfit:
+            raise unfit_problem(unfit, site or _site(frame)) from None
+        new: Component[T] = _new(Component)
+        new._spec, new._config, new._shape, new._bound = spec, own, shape, False
+        new._code, new._instruction = site or frame.f_code, frame.f_lasti
+        return new
+
     def _freeze(self) -> Spec:
         self._spec = spec = Spec(self._slots)
         self._parameters = spec.parameters

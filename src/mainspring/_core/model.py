@@ -843,10 +843,11 @@ class Component(Generic[T_co]):
         code = self._code
         return site_of(code, self._instruction) if isinstance(code, CodeType) else code
 
-    def replace(self, **slots: Any) -> Component[T_co]:
+    def replace(self, *, site: Site | None = None, **slots: Any) -> Component[T_co]:
         """The same definition with some slots given anew.
 
         Parameters:
+            site: where the new definition is said to be written; where the old one was, if not given.
             slots: as for `Component`; `config` replaces the whole config.
 
         Returns:
@@ -869,7 +870,7 @@ class Component(Generic[T_co]):
         if config is not ABSENT and not isinstance(config, Mapping):
             raise BadArguments([Problem(BadArguments, f"config is {config!r}, not a mapping.", site=self.site)])
         changed = self._same_kind()
-        changed._code, changed._instruction = self._code, self._instruction
+        changed._code, changed._instruction = site or self._code, self._instruction
         if "start" in slots and not callable(slots["start"]):
             slots["start"] = freeze_value(slots["start"])
         changed._spec = Spec({**self._spec.slots(), **slots}) if slots else self._spec
@@ -969,14 +970,14 @@ class Subsystem(Component[Any]):
         made._definition = definition
         return made
 
-    def replace(self, **slots: Any) -> Component[Any]:
+    def replace(self, *, site: Site | None = None, **slots: Any) -> Component[Any]:
         """The same subsystem with some slots given anew; `config` are the imports.
 
         Raises:
             BadComponent: there is no such slot.
         """
         check_slots(slots.keys() - {"config"}, self.site, OF_SUBSYSTEMS, "A subsystem")
-        return super().replace(**slots)
+        return super().replace(site=site, **slots)
 
     def _same_kind(self) -> Subsystem:
         made = object.__new__(Subsystem)
@@ -1100,6 +1101,25 @@ class Options(NamedTuple):
 _NO_IDS: Final[frozenset[Id]] = frozenset()
 
 
+class Origins:
+    """Knows where what is in a system was written: what reads systems from files gives one to `System.with_origins`."""
+
+    __slots__ = ()
+
+    def site(self, id: Id, path: Path, node: Any) -> Site | None:
+        """The place of something in a component or constant.
+
+        Parameters:
+            id: the component or constant.
+            path: where in it, for example `("config", "dsn")`; of a constant, where in its value.
+            node: the component, or the value of the constant, as it is now: not what was written, where it was exchanged since.
+
+        Returns:
+            The place; `None` where it is not known.
+        """
+        return None
+
+
 class Definition:
     """A whole system as data.
 
@@ -1110,9 +1130,10 @@ class Definition:
         base: what is merged under every component.
         wraps: the wrappers around handlers, the innermost first.
         applied: the plugins that made it what it is, in order. Never counts in a comparison.
+        origins: knows where what is in it was written, for definitions made from files. Never counts in a comparison.
     """
 
-    __slots__ = ("applied", "base", "cache", "groups", "options", "signals", "subsystems", "wraps")
+    __slots__ = ("applied", "base", "cache", "groups", "options", "origins", "signals", "subsystems", "wraps")
 
     def __init__(
         self,
@@ -1123,15 +1144,16 @@ class Definition:
         base: Base | None = None,
         wraps: tuple[Wraps, ...] = (),
         applied: tuple[Any, ...] = (),
+        origins: Origins | None = None,
     ) -> None:
         self.groups, self.signals, self.options = groups, signals, options
-        self.base, self.wraps, self.applied = base, wraps, applied
+        self.base, self.wraps, self.applied, self.origins = base, wraps, applied, origins
         self.subsystems: frozenset[Id] = _NO_IDS  # that were inlined
         self.cache: dict[str, Any] = {}  # what is derived from it: the graph, the problems
 
     def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:
         """The same system with other groups."""
-        return Definition(groups, self.signals, self.options, base=self.base, wraps=self.wraps, applied=self.applied)
+        return self.replace(groups=groups)
 
     def replace(self, **parts: Any) -> Definition:
         """The same system with some of its parts exchanged.
@@ -1139,7 +1161,8 @@ class Definition:
         Parameters:
             parts: as for `Definition`, by name.
         """
-        kept = {name: getattr(self, name) for name in ("groups", "signals", "options", "base", "wraps", "applied")}
+        names = ("groups", "signals", "options", "base", "wraps", "applied", "origins")
+        kept = {name: getattr(self, name) for name in names}
         return Definition(**(kept | parts))
 
     def same(self, other: Definition) -> bool:

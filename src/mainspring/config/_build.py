@@ -1,0 +1,760 @@
+"""A system made of what is written: the components that it names are imported, and get their configs and slots."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from mainspring import (
+    BadComponent,
+    BadFile,
+    BadOverride,
+    Component,
+    ComponentFunction,
+    DefinitionError,
+    Id,
+    MainspringError,
+    Problem,
+    Retry,
+    Signal,
+    Site,
+    System,
+    build,
+    component,
+    local_ref,
+    one_tagged,
+    ref,
+    required,
+    subsystem,
+    tagged,
+)
+
+from . import _words as words
+from ._evaluate import (
+    ABSENT,
+    Deferred,
+    Document,
+    Imported,
+    Later,
+    Leaf,
+    Made,
+    Map,
+    Node,
+    Realizer,
+    Reference,
+    Wanted,
+    data_of,
+    settled,
+    shown,
+)
+from ._form import Entries, Form, Scalar, form_of
+from ._groups import ABOUT, Grouped
+from ._modules import expanded
+from ._origins import FileOrigins, Provenance, provenance_of
+from ._sources import is_file_name
+
+if TYPE_CHECKING:
+    from ._settings import Settings
+
+Values = Literal["convert", "check", "as written"]
+
+ENTRY: Final = frozenset({"component", "subsystem", "module"})
+
+# How each slot is written; what is not here is data, and taken as it is.
+OBJECTS: Final = frozenset({"stop", "resolve", "status", "suspend", "resume", "schema", "instance_schema"})
+SLOTS: Final = (
+    "config", "stop", "status", "suspend", "resume", "handlers", "pre", "post", "resolve", "doc", "tags", "enabled",
+    "deadlines", "retry", "thread", "on_crash", "schema", "instance_schema", "cached", "enter",
+)  # fmt: skip
+OF_SUBSYSTEMS: Final = ("imports", "handlers", "status", "pre", "post", "doc", "tags", "enabled")
+SYSTEM_KEYS: Final = (
+    "system", "profiles", "profile", "name", "base", "plugins", "deadlines", "limits", "workers", "signals", "values",
+)  # fmt: skip
+
+
+def built(settings: Settings, values: Values | None, expand: bool | Iterable[str]) -> System:
+    """The system that settings say.
+
+    Raises:
+        DefinitionError: with everything that is wrong.
+    """
+    return Builder(settings, expand).system(values)
+
+
+def explained(settings: Settings, expand: bool | Iterable[str]) -> Provenance:
+    """Where each value of settings is from."""
+    builder = Builder(settings, expand)
+    return provenance_of(builder.root, settings)
+
+
+class Object(NamedTuple):
+    """What `package.module:name` says, or an object that stands there already."""
+
+    value: Any
+
+
+class Builder:
+    """Makes a system of settings, and collects what is wrong with them.
+
+    Parameters:
+        settings: what is written.
+        expand: whether modules are expanded, or the ids of those that are.
+    """
+
+    def __init__(self, settings: Settings, expand: bool | Iterable[str]) -> None:
+        self.settings = settings
+        self.session, root = settings._root(True)
+        self.problems: list[Problem] = []
+        self.failed: set[Id] = set()
+        self._imports: dict[str, Any] = {}
+        self._functions: dict[Any, ComponentFunction[..., Any]] = {}
+        self._realizer = Realizer(self._kept)
+        self._late = False
+        self.about = self._about(root)
+        self.base = settings._base
+        if self.base is None and "system" in self.about:
+            self.base = self._base_system(root)
+        if self.base is not None:
+            root = self._over_base(root, self.base)
+        self.root = expanded(root, expand, self)
+
+    # --- the system as a whole ---
+
+    def system(self, values: Values | None) -> System:
+        """The system.
+
+        Raises:
+            DefinitionError: with everything that is wrong.
+        """
+        groups: dict[str, dict[str, Any]] = {}
+        head = self._head(self.root)
+        nodes: dict[Id, Node] = {}
+        for group, node in (head.nodes if isinstance(head, Map) else {}).items():
+            if group == ABOUT:
+                continue
+            made = groups.setdefault(group, {})
+            for name, entry in self._entries(group, node):
+                value = self._entry(Id(group, name), entry)
+                if value is not ABSENT:
+                    made[name] = value
+                    nodes[Id(group, name)] = entry
+        values = values or self.about.get("values") or "convert"
+        if values not in ("convert", "check", "as written"):
+            self._wrong_about("values", f'is {values!r}. Write "convert", "check" or "as written".')
+        self.problems += self._realizer.problems
+        origins = FileOrigins(self.root, nodes, groups)
+        if values != "as written":
+            from ._schema import examined
+
+            try:
+                groups, found = examined(groups, convert=values == "convert", locate=origins.locate)
+            except MainspringError as error:
+                if self.problems:
+                    raise DefinitionError.of(self.problems) from None
+                raise error
+            self.problems += [p for p in found if p.id not in self.failed]
+            origins = FileOrigins(self.root, nodes, groups)
+        if self.problems:
+            self._raise(groups, origins)
+        return self._whole(groups).with_origins(origins)
+
+    def _whole(self, groups: Mapping[str, Mapping[str, Any]]) -> System:
+        options = {key: self.about[key] for key in ("name", "deadlines", "limits", "workers") if key in self.about}
+        try:
+            if self.base is not None:
+                made = self._changed(self.base, groups)
+            else:
+                signals = [self._signal(one) for one in self.about.get("signals") or ()]
+                made = System(groups, signals=signals, **options)
+            if self.about.get("base") is not None:
+                made = made.with_base(self._slots(self._section("base"), None, "The base", SLOTS))
+            plugins = [self._plugin(one) for one in self.about.get("plugins") or ()]
+            if plugins:
+                made = made.with_plugins(*plugins)
+        except DefinitionError as error:
+            raise error.at(self._section(None).site) from None
+        except (TypeError, ValueError) as error:
+            raise BadFile([self._section(None).problem(BadFile, f"{error}.")]) from None
+        if self._realizer.problems:
+            raise DefinitionError.of(self._realizer.problems)
+        return made
+
+    def _raise(self, groups: dict[str, dict[str, Any]], origins: Any) -> None:
+        """Raise all problems: those found here, and what else can be said of the rest."""
+        problems = list(self.problems)
+        try:
+            found = self._whole(groups).with_origins(origins).check()
+            problems += [p for p in found if p.id not in self.failed and p not in problems]
+        except MainspringError:
+            pass  # what was found here is said; the rest is said when that is mended
+        raise DefinitionError.of(problems)
+
+    def _head(self, node: Node) -> Any:
+        return node.head()
+
+    def _about(self, root: Node) -> dict[str, Any]:
+        node = self._find(root, ABOUT)
+        if node is None:
+            return {}
+        head = node.head()
+        if not isinstance(head, Map):
+            raise BadFile([node.problem(BadFile, f"a mapping is needed here, and this is {shown(head)}.")])
+        found: dict[str, Any] = {}
+        for key, one in head.nodes.items():
+            if key not in SYSTEM_KEYS:
+                hint = words.hint_near(str(key), SYSTEM_KEYS, what="key")
+                self.problems.append(one.problem(BadFile, f"There is no key {key!r} here.", hint))
+            elif key == "base":
+                found[key] = True
+            else:
+                value = data_of(one)
+                if value is not None:
+                    found[key] = value
+        return found
+
+    def _section(self, key: str | None) -> Node:
+        node = self._find(self.root, ABOUT)
+        inner = self._find(node, key) if node is not None and key is not None else node
+        return inner if inner is not None else self.root
+
+    @staticmethod
+    def _find(node: Node, key: str) -> Node | None:
+        head = node.head()
+        return head.nodes.get(key) if isinstance(head, Map) else None
+
+    def _wrong_about(self, key: str, what: str) -> None:
+        self.problems.append(self._section(key).problem(BadFile, f"mainspring.{key} {what}"))
+
+    def _base_system(self, root: Node) -> System:
+        node = self._find(self._find(root, ABOUT) or root, "system") or root
+        target = self.about["system"]
+        if isinstance(target, System):
+            return target
+        try:
+            return System.named(str(target))
+        except MainspringError as error:
+            raise BadFile([node.problem(BadFile, f"The system {target} cannot be had: {error}")]) from error
+
+    def _signal(self, said: Any) -> Signal:
+        if isinstance(said, Signal):
+            return said
+        if isinstance(said, str):
+            return Signal(said)
+        return Signal(**said)
+
+    def _plugin(self, said: Any) -> Any:
+        if isinstance(said, str) and ":" in said:
+            return self._object(said, self._section("plugins"))
+        return said
+
+    # --- over a system written in Python ---
+
+    def _over_base(self, root: Node, base: System) -> Node:
+        """The tree, with the system below it as one more layer."""
+        groups: dict[str, dict[str, Any]] = {}
+        for group, nodes in base.groups.items():
+            groups[group] = {}
+            for name, value in nodes.items():
+                is_component = isinstance(value, Component)
+                groups[group][name] = _below(value) if is_component else value
+        document = Document(self.session, base.name or "the system", kind="python")
+        below = Grouped(document, form_of(groups), None, ())
+        document.below = base
+        document.root = Node.layered([below, root], ())
+        return document.root
+
+    def _changed(self, base: System, groups: Mapping[str, Mapping[str, Any]]) -> System:
+        """The base with everything exchanged that is not what it was."""
+        changes: dict[Any, Any] = {}
+        additions: dict[Any, Any] = {}
+        there = base.groups
+        for group, nodes in groups.items():
+            for name, value in nodes.items():
+                if group not in there or name not in there[group]:
+                    additions[(group, name)] = value
+                elif value is not there[group][name]:
+                    old = there[group][name]
+                    if isinstance(old, Component) or isinstance(value, Component) or not _is_same(old, value):
+                        changes[(group, name)] = value
+        changed = base.override(changes) if changes else base
+        return changed.add(additions) if additions else changed
+
+    def _is_new(self, id: Id, entry: Node) -> None:
+        """Refuse a constant that the system below does not have: a setting of nothing."""
+        if self.base is None or (id.group in self.base.groups and id.name in self.base.groups[id.group]):
+            return
+        known = [str(one) for one in self.base]
+        hint = words.hint_near(str(id), known, what="component or constant")
+        what = "sets something that the system does not have."
+        more = "A component is added with component: package.module:name."
+        details = {"path": str(id), "candidates": tuple(known)}
+        self.problems.append(entry.problem(BadOverride, what, f"{hint} {more}", details)._replace(id=id, path=()))
+
+    def _refuse_new_keys(self, id: Id, old: Any, value: Any, path: tuple[Any, ...], entry: Node) -> None:
+        """Refuse keys of a constant that the system below does not have."""
+        if not (isinstance(old, dict) and isinstance(value, dict)) or not old:
+            return
+        for key, one in value.items():
+            at = (*path, key)
+            if key in old:
+                self._refuse_new_keys(id, old[key], one, at, entry)
+                continue
+            node: Node | None = entry
+            replaced = False
+            for part in at:
+                if node is None:
+                    break
+                head = node.head()
+                replaced = replaced or getattr(head, "how", None) == "replace"
+                node = head.nodes.get(part) if isinstance(head, Map) else None
+            if replaced:
+                return
+            hint = words.hint_near(str(key), map(str, old), what="key")
+            more = "Where the whole mapping is meant, put !replace in front of it."
+            what = "sets a key that the constant does not have."
+            problem = (node or entry).problem(BadOverride, what, f"{hint} {more}", {"path": words.dotted((*id, *at))})
+            self.problems.append(problem._replace(id=id, path=words.plain(at)))
+
+    # --- components and constants ---
+
+    def _entries(self, group: str, node: Node) -> list[tuple[str, Node]]:
+        try:
+            head = node.head()
+        except DefinitionError as error:
+            self._realizer.note(error)
+            return []
+        if isinstance(head, Leaf) and (head.value is ABSENT or head.value is None):
+            return []
+        if not isinstance(head, Map):
+            what = f"The group {group} is {shown(head)}, not a mapping of names to components and constants."
+            hint = "A file says groups; under each of them are names."
+            self.problems.append(node.problem(BadFile, what, hint)._replace(path=(group,)))
+            return []
+        found = []
+        for name, one in head.nodes.items():
+            if isinstance(name, str) and name:
+                found.append((name, one))
+            else:
+                what = f"{name!r} cannot be the name of a component or a constant."
+                self.problems.append(one.problem(BadFile, what, "Write it in quotation marks."))
+        return found
+
+    def _entry(self, id: Id, node: Node) -> Any:
+        try:
+            head = node.head()
+        except DefinitionError as error:
+            self._realizer.note(error)
+            return self._failed(id)
+        before = len(self.problems) + len(self._realizer.problems)
+        value: Any
+        if isinstance(head, Map) and (kinds := ENTRY & head.nodes.keys()):
+            if len(kinds) > 1:
+                what = f"It is {words.either(sorted(kinds), 'and')} at once."
+                self.problems.append(node.problem(BadComponent, what, "Keep one of them."))
+                return self._failed(id)
+            make = {"component": self._component, "subsystem": self._subsystem}.get(next(iter(kinds)))
+            try:
+                value = make(id, node, head) if make is not None else self._data(node)
+            except DefinitionError as error:
+                self.problems += [_placed(problem, id, node) for problem in error.problems]
+                return self._failed(id)
+        else:
+            value = self._data(node)
+            if isinstance(value, Object):
+                value = value.value
+            if not isinstance(value, Component):
+                self._is_new(id, node)
+                if self.base is not None and id in self.base:
+                    old = self.base.groups[id.group][id.name]
+                    if isinstance(old, Component) and not isinstance(head, Leaf):
+                        self._refuse_constant(id, node, head)
+                    self._refuse_new_keys(id, old, value, (), node)
+        if len(self.problems) + len(self._realizer.problems) > before:
+            return self._failed(id)
+        return value
+
+    def _refuse_constant(self, id: Id, node: Node, head: Any) -> None:
+        what = "is a component, and the settings put a constant in its place."
+        keys = ", ".join(map(str, head.nodes)) if isinstance(head, Map) else ""
+        hint = f"Write what is meant for its arguments under config: {keys}." if keys else ""
+        self.problems.append(node.problem(BadOverride, what, hint)._replace(id=id, path=()))
+
+    def _failed(self, id: Id) -> Any:
+        """What stands where something is wrong, so that references to it are not wrong as well."""
+        self.failed.add(id)
+        return Component(None)
+
+    def _component(self, id: Id, node: Node, head: Map) -> Component[Any]:
+        known = ("component", *SLOTS)
+        given = {key: one for key, one in head.nodes.items() if key != "component"}
+        target: Any = None
+        try:
+            target = self._object_of(head.nodes["component"])
+        finally:
+            for key, one in given.items():
+                if key not in known:
+                    self._unknown_slot(key, one, target, known)
+        config_node = given.get("config")
+        if isinstance(target, Component):
+            return self._of_component(target, node, config_node, given)
+        config = self._config(config_node)
+        slots = self._slots_of(given, "A component", SLOTS)
+        site = head.nodes["component"].site if node.site is None else node.site
+        slots.pop("config", None)
+        function = self._function(target, slots, node)
+        made = function.define(config, site=site)
+        return made.replace(site=site, **slots) if slots else made
+
+    def _of_component(
+        self, target: Component[Any], node: Node, config_node: Node | None, given: Mapping[str, Node]
+    ) -> Component[Any]:
+        """A component that exists already, with what is said here in place of what it says itself."""
+        changed: dict[str, Any] = {}
+        is_own = not node.layers and node.document.kind == "python" and set(given) <= {"config"}
+        if is_own:
+            return target  # of the system below, and nothing is said about it
+        others = {key: one for key, one in given.items() if key != "config"}
+        changed |= self._slots_of(others, "A component", SLOTS)
+        changed.pop("enter", None)
+        if config_node is not None:
+            config = self._config(config_node)
+            changed["config"] = config if config_node.layers or node.layers else {**target.config, **config}
+        return target.replace(site=node.site, **_merged_handlers(target, changed)) if changed else target
+
+    def _unknown_slot(self, key: Any, node: Node, target: Any, known: Sequence[str]) -> None:
+        hint = words.hint_near(str(key), known, what="slot")
+        if isinstance(target, ComponentFunction):
+            target = target.function
+        try:
+            import inspect
+
+            takes = inspect.signature(target).parameters if callable(target) else {}
+        except (TypeError, ValueError):
+            takes = {}
+        if isinstance(key, str) and words.argument(key) in takes:
+            hint = f"It is an argument: write it under config, as config: {{{key}: ...}}."
+        what = f"A component has no slot {str(key)!r}."
+        self.problems.append(node.problem(BadComponent, what, hint))
+
+    def _function(self, target: Any, slots: dict[str, Any], node: Node) -> ComponentFunction[..., Any]:
+        if isinstance(target, ComponentFunction):
+            if slots.pop("enter", None):
+                what = f"{words.spelled(target)} is a component function, and says itself whether it is entered."
+                raise BadComponent([node.problem(BadComponent, what, "Leave enter away.")])
+            return target
+        if not callable(target):
+            what = f"The component is {words.a_type(target)}, which cannot be called."
+            raise BadComponent([node.problem(BadComponent, what, "Name a component function, a class or a function.")])
+        enter, stop = bool(slots.pop("enter", False)), slots.pop("stop", None)
+        key = (target, enter, stop)
+        try:
+            known = self._functions.get(key)
+        except TypeError:
+            known = None
+        if known is None:
+            make: Any = component  # which of its forms it is, only the file says
+            known = make(target, stop=stop, enter=enter)
+            try:
+                self._functions[key] = known
+            except TypeError:
+                pass
+        return known
+
+    def _config(self, node: Node | None) -> dict[str, Any]:
+        if node is None:
+            return {}
+        head = node.head()
+        if isinstance(head, Leaf) and (head.value is None or head.value is ABSENT):
+            return {}
+        if not isinstance(head, Map):
+            what = f"The config is {shown(head)}, not a mapping of arguments."
+            raise BadComponent([node.problem(BadComponent, what, "Write config: {argument: value}.")])
+        made: dict[str, Any] = {}
+        for key, one in head.nodes.items():
+            value = self._data(one)
+            if value is ABSENT:
+                continue
+            name = words.argument(key) if isinstance(key, str) else str(key)
+            if name in made:
+                what = f"The argument {name} is given twice, the second time as {key}."
+                self.problems.append(one.problem(BadFile, what, "Keep one of the two."))
+            made[name] = value.value if isinstance(value, Object) else value
+        return made
+
+    def _subsystem(self, id: Id, node: Node, head: Map) -> Component[Any]:
+        said = head.nodes["subsystem"]
+        value = self._data(said)
+        value = value.value if isinstance(value, Object) else value
+        if isinstance(value, System):
+            inner = value
+        elif isinstance(value, Mapping):
+            inner = self.settings.another(value).system()
+        else:
+            inner = self._inner_system(said, value)
+        given = {key: one for key, one in head.nodes.items() if key != "subsystem"}
+        for key, one in given.items():
+            if key not in OF_SUBSYSTEMS:
+                hint = words.hint_near(str(key), ("subsystem", *OF_SUBSYSTEMS), what="slot")
+                self.problems.append(one.problem(BadComponent, f"A subsystem has no slot {str(key)!r}.", hint))
+        imports = self._data(given["imports"]) if "imports" in given else {}
+        slots = self._slots_of({k: v for k, v in given.items() if k != "imports"}, "A subsystem", OF_SUBSYSTEMS)
+        made = subsystem(inner, {} if imports is ABSENT else imports, **slots)
+        return made.replace(site=node.site)
+
+    def _inner_system(self, node: Node, said: Any) -> System:
+        if not isinstance(said, str) or not said:
+            what = f"A subsystem is a file, package.module:name, or groups; this is {shown(node.head())}."
+            raise BadComponent([node.problem(BadComponent, what)])
+        if is_file_name(said):
+            options = self.session.options
+            source = options.resolver(said, node.document.folder)
+            if source is None:
+                raise BadFile([node.problem(BadFile, f"There is no file {said} for the subsystem.")])
+            return self.settings.another(source).system()
+        try:
+            return System.named(said)
+        except MainspringError as error:
+            raise BadComponent([node.problem(BadComponent, f"The system {said} cannot be had: {error}")]) from error
+
+    # --- slots ---
+
+    def _slots(self, node: Node, id: Id | None, of: str, known: Sequence[str]) -> dict[str, Any]:
+        head = node.head()
+        if not isinstance(head, Map):
+            what = f"{of} is {shown(head)}, and a mapping of slots is needed."
+            raise BadComponent([node.problem(BadComponent, what)])
+        for key in head.nodes:
+            if key not in known:
+                hint = words.hint_near(str(key), known, what="slot")
+                raise BadComponent([node.problem(BadComponent, f"{of} has no slot {key!r}.", hint)])
+        made = self._slots_of({k: v for k, v in head.nodes.items() if k != "config"}, of, known)
+        if "config" in head.nodes:
+            made["config"] = self._config(head.nodes["config"])
+        return made
+
+    def _slots_of(self, given: Mapping[Any, Node], of: str, known: Sequence[str]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, node in given.items():
+            if key not in known or key == "config":
+                continue
+            try:
+                value = self._slot(key, node)
+            except DefinitionError as error:
+                self.problems += error.problems
+                continue
+            if value is not ABSENT:
+                made[key] = value
+        return made
+
+    def _slot(self, key: str, node: Node) -> Any:
+        if key in OBJECTS:
+            return self._handler(node)
+        if key == "handlers":
+            return {signal: self._handler(one) for signal, one in self._table(node)}
+        if key in ("pre", "post"):
+            return {signal: self._named_handlers(one) for signal, one in self._table(node)}
+        value = self._data(node)
+        if key == "retry" and isinstance(value, dict):
+            return self._retry(value, node)
+        return value
+
+    def _table(self, node: Node) -> list[tuple[str, Node]]:
+        head = node.head()
+        if not isinstance(head, Map):
+            what = f"A mapping of signals to handlers is needed, and this is {shown(head)}."
+            raise BadComponent([node.problem(BadComponent, what)])
+        return [(str(key), one) for key, one in head.nodes.items()]
+
+    def _named_handlers(self, node: Node) -> Any:
+        head = node.head()
+        if isinstance(head, Map):
+            return {str(name): self._handler(one) for name, one in head.nodes.items()}
+        if not isinstance(head, Leaf):
+            return [self._handler(one) for one in head.nodes]
+        return self._handler(node)
+
+    def _handler(self, node: Node) -> Any:
+        value = self._data(node)
+        if isinstance(value, Object):
+            return value.value
+        if isinstance(value, str):
+            return self._object(value, node)
+        return value
+
+    def _retry(self, said: dict[str, Any], node: Node) -> Retry:
+        said = dict(said)
+        on = said.pop("on", None)
+        if on is not None:
+            names = on if isinstance(on, list | tuple) else [on]
+            said["on"] = tuple(self._error_class(one, node) for one in names)
+        try:
+            return Retry(**said)
+        except TypeError as error:
+            raise BadComponent([node.problem(BadComponent, f"The retry does not fit together: {error}.")]) from None
+
+    def _error_class(self, said: Any, node: Node) -> Any:
+        if not isinstance(said, str):
+            return said
+        return self._object(said, node) if ":" in said else getattr(builtins, said, None) or self._object(said, node)
+
+    # --- values ---
+
+    def _data(self, node: Node) -> Any:
+        """What a node stands for in a system: references of it, imported objects."""
+        value = self._realizer.data(node)
+        if self._late:
+            value, self._late = settled(value), False
+        return value
+
+    def _kept(self, mark: Any, node: Node) -> Any:
+        if isinstance(mark, Reference):
+            return self._reference(mark)
+        if isinstance(mark, Imported):
+            return self._object(mark.target, mark.node)
+        if isinstance(mark, Made):
+            args = [self._realizer.data(one) for one in mark.args]
+            kwargs = {words.argument(name): self._realizer.data(one) for name, one in mark.kwargs.items()}
+            try:
+                return build(self._object(mark.target.target, mark.target.node), *args, **kwargs)
+            except DefinitionError as error:
+                raise type(error)([_replaced(problem, node) for problem in error.problems]) from None
+        if isinstance(mark, Deferred):
+            self._late = True
+            return Later(mark, node)
+        assert isinstance(mark, Wanted)
+        return required
+
+    def _reference(self, mark: Reference) -> Any:
+        path, optional = mark.path, mark.optional
+        try:
+            if mark.kind == "ref":
+                return ref(path, optional=optional)  # type: ignore[arg-type]
+            if mark.kind == "local_ref":
+                return local_ref(path, optional=optional)  # type: ignore[arg-type]
+            if mark.kind == "tagged":
+                return tagged(path[0], optional=optional)
+            return one_tagged(*path, optional=optional)
+        except DefinitionError as error:
+            raise type(error)([_replaced(problem, mark.node) for problem in error.problems]) from None
+
+    # --- objects ---
+
+    def _object_of(self, node: Node) -> Any:
+        """What a component, a module or a handler is said to be: an object of Python, or where one is."""
+        value = self._data(node)
+        if value is ABSENT:  # told already
+            raise DefinitionError(self._realizer.problems[-1:])
+        if isinstance(value, Object):
+            return value.value
+        if isinstance(value, str):
+            return self._object(value, node)
+        if callable(value) or isinstance(value, Component):
+            return value
+        what = f"{words.a_type(value)} stands where package.module:name is needed."
+        raise BadComponent([node.problem(BadComponent, what, "Write, for example, app.db:pool.")])
+
+    def _object(self, target: str, node: Node) -> Any:
+        """The object at `package.module:name`, imported once.
+
+        Raises:
+            BadComponent: it cannot be had.
+        """
+        if target not in self._imports:
+            try:
+                self._imports[target] = _imported(target, node)
+            except BadComponent as error:
+                self._imports[target] = error
+        found = self._imports[target]
+        if isinstance(found, BadComponent):
+            problem = found.problems[0]
+            raise BadComponent([node.problem(BadComponent, problem.what, problem.hint, problem.details)]) from (
+                found.__cause__
+            )
+        return found
+
+
+def _imported(target: str, node: Node) -> Any:
+    module_name, colon, attributes = target.partition(":")
+    parts = attributes.split(".")
+    if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *parts)):
+        what = f"{words.quoted(target)} does not say where something is."
+        raise BadComponent([node.problem(BadComponent, what, "Write package.module:name, for example app.db:pool.")])
+    details = {"target": target}
+    try:
+        found: Any = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            what = f"There is no module {error.name}, which {target} names."
+            hint = "Modules are looked for where Python looks; the command line looks in the current folder, too."
+            raise BadComponent([node.problem(BadComponent, what, hint, details)]) from None
+        raise _broken(target, node, error, details) from error
+    except Exception as error:
+        raise _broken(target, node, error, details) from error
+    way = module_name
+    for part in parts:
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            names = [name for name in dir(found) if not name.startswith("_")]
+            what = f"{way} has no {part}, which {target} names."
+            hint = words.hint_near(part, names, what="name")
+            raise BadComponent(
+                [node.problem(BadComponent, what, hint, {**details, "candidates": tuple(names)})]
+            ) from None
+        way = f"{way}.{part}"
+    return found
+
+
+def _broken(target: str, node: Node, error: Exception, details: Mapping[str, Any]) -> BadComponent:
+    what = f"Importing the module of {target} raised {type(error).__name__}" + (f": {error}" if str(error) else "")
+    return BadComponent([node.problem(BadComponent, f"{what}.", details=details)])
+
+
+def _below(value: Component[Any]) -> Form:
+    """A component of the system below as a form: itself, and its config, so that settings can be laid over it."""
+    try:
+        config = form_of(value.config)
+    except RecursionError:
+        config = form_of({})
+    if hasattr(value, "imports"):
+        return Entries([(Scalar("component"), Scalar(value))])
+    return Entries([(Scalar("component"), Scalar(value)), (Scalar("config"), config)])
+
+
+def _merged_handlers(target: Component[Any], changed: dict[str, Any]) -> dict[str, Any]:
+    """Slots in which handlers by name are added to those that there are."""
+    made = dict(changed)
+    if "handlers" in made:
+        made["handlers"] = {**target.handlers, **made["handlers"]}
+    for slot in ("pre", "post"):
+        if slot not in made:
+            continue
+        old = dict(getattr(target, slot))
+        for signal, handlers in made[slot].items():
+            named = handlers if isinstance(handlers, Mapping) else None
+            old[signal] = {**old.get(signal, {}), **named} if named is not None else handlers
+        made[slot] = old
+    return made
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return System({"a": {"b": one}}) == System({"a": {"b": other}})
+
+
+def _placed(problem: Problem, id: Id, node: Node) -> Problem:
+    """A problem with the component that it is of, and its place in the file."""
+    is_elsewhere = problem.id is None or problem.site is None
+    site: Site | None = node.site if is_elsewhere or problem.id is None else problem.site
+    if problem.id is None:
+        return problem._replace(id=id, site=problem.site if _is_in_file(problem.site, node) else site)
+    return problem._replace(site=site)
+
+
+def _is_in_file(site: Site | None, node: Node) -> bool:
+    return site is not None and node.site is not None and site.file == node.site.file
+
+
+def _replaced(problem: Problem, node: Node) -> Problem:
+    return node.problem(problem.error, problem.what, problem.hint, problem.details)

@@ -1,0 +1,992 @@
+"""Working out what is written: lazily, each value when somebody asks for it, and once.
+
+A node is something written, at a place of the tree. Its head is what it turns out to be at the top: a mapping of nodes, a list of
+nodes, or a leaf. Tags are functions from nodes to nodes or values, so that a branch that is not taken is never looked at.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mainspring import (
+    BadTag,
+    CycleError,
+    DefinitionError,
+    Id,
+    Problem,
+    Secret,
+    Site,
+    UnknownReference,
+    is_ref,
+)
+
+from . import _words as words
+from ._form import Entries, Form, Items, Kind, Limits, Scalar, Tag, bad_file, hashable, secret_of, too_large, too_many
+
+if TYPE_CHECKING:
+    from ._sources import Resolver
+
+Path = tuple[Any, ...]
+
+# So that what is asked for within what is asked for ends in an error of ours, before it is one of the interpreter.
+DEEPEST: Final = 120
+
+
+class Origin(NamedTuple):
+    """Where a value comes from.
+
+    Parameters:
+        kind: "file", "environment variable", "command line", "default", "base", "plugin", "python", or the name of a tag.
+        what: the rest, for people: the name of the variable, for example; empty for a file.
+        site: the place in a file, where there is one.
+    """
+
+    kind: str
+    what: str = ""
+    site: Site | None = None
+
+    def __str__(self) -> str:
+        said = " ".join(filter(None, (self.kind if self.kind != "file" else "", self.what)))
+        if self.site is None:
+            return said
+        return f"{said}, {self.site}" if said else str(self.site)
+
+
+class Absent:
+    """The type of `ABSENT`."""
+
+    def __repr__(self) -> str:
+        return "<absent>"
+
+
+ABSENT: Final[Any] = Absent()
+"""What a `when` gives whose condition does not hold, and a `remove`: nothing, not even `None`."""
+
+
+class Leaf:
+    """A head that is a value."""
+
+    __slots__ = ("how", "origin", "value")
+
+    def __init__(self, value: Any, origin: Origin, how: str | None = None) -> None:
+        self.value, self.origin, self.how = value, origin, how
+
+
+class Map:
+    """A head that is a mapping of keys to nodes."""
+
+    __slots__ = ("how", "nodes", "site")
+
+    def __init__(self, nodes: dict[Any, Node], site: Site | None, how: str | None = None) -> None:
+        self.nodes, self.site, self.how = nodes, site, how
+
+
+class Seq:
+    """A head that is a list, a tuple or a set of nodes."""
+
+    __slots__ = ("how", "kind", "nodes", "site")
+
+    def __init__(self, nodes: list[Node], site: Site | None, kind: Kind = "list", how: str | None = None) -> None:
+        self.nodes, self.site, self.kind, self.how = nodes, site, kind, how
+
+
+Head = Leaf | Map | Seq
+
+
+class Deferred:
+    """A value that is made when everything else has been read. Made by `deferred`."""
+
+    __slots__ = ("_made", "make")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+        self._made: list[Any] = []
+
+    def value(self) -> Any:
+        """The value, made the first time."""
+        if not self._made:
+            self._made.append(self.make())
+        return self._made[0]
+
+
+def deferred(make: Callable[[], Any], /) -> Any:
+    """A value that is made once everything else has been read, and only where it has not been left out by then.
+
+    Parameters:
+        make: makes the value, without arguments; called once.
+
+    Returns:
+        A mark, for a tag of your own to return, or to stand in data of Python.
+
+    Example:
+        >>> from mainspring import config
+        >>> config.read({"now": config.deferred(lambda: 1 + 1)})
+        {'now': 2}
+    """
+    return Deferred(make)
+
+
+class Reference:
+    """A reference of a file: to a component, or to a value in the file, as it turns out.
+
+    Parameters:
+        kind: "ref", "local_ref", "tagged" or "one_tagged".
+        path: the parts of its path; for the last two the tag and the path inside.
+        optional: whether it may come to nothing.
+        node: where it is written.
+    """
+
+    __slots__ = ("kind", "node", "optional", "path")
+
+    def __init__(self, kind: str, path: Path, optional: bool, node: Node) -> None:
+        self.kind, self.path, self.optional, self.node = kind, path, optional, node
+
+
+class Imported:
+    """An object of a module, to be imported when a system is built.
+
+    Parameters:
+        target: `package.module:name`.
+        node: where it is written.
+    """
+
+    __slots__ = ("node", "target")
+
+    def __init__(self, target: str, node: Node) -> None:
+        self.target, self.node = target, node
+
+
+class Made:
+    """An object to be built of parts at each start: what `mainspring.build` is in Python.
+
+    Parameters:
+        target: what is called.
+        args, kwargs: its arguments.
+    """
+
+    __slots__ = ("args", "kwargs", "target")
+
+    def __init__(self, target: Imported, args: Sequence[Node], kwargs: Mapping[str, Node]) -> None:
+        self.target, self.args, self.kwargs = target, args, kwargs
+
+
+class Wanted:
+    """The type of `WANTED`: the mark `required` of a file."""
+
+
+WANTED: Final = Wanted()
+
+
+class TagFunction(NamedTuple):
+    """What a tag does.
+
+    Parameters:
+        name: the tag's name.
+        function: gets the node, or the value of it, that the tag is put in front of.
+        lazy: whether it gets the node.
+    """
+
+    name: str
+    function: Callable[[Any], Any]
+    lazy: bool
+
+
+class Options(NamedTuple):
+    """What a reading depends on beside what is written.
+
+    Parameters:
+        profiles: the profiles to try, in order.
+        environ: the environment variables.
+        hostname, user: called for the names of the machine and the user.
+        props: what `prop` finds.
+        bound: what `var` finds.
+        resolver: finds the files that are included.
+        missing_includes: "error", or "marker": what stands for a file that is not there.
+        missing_refs: "error", or "warn" for a warning and `None`.
+        tags: what each tag does, by name.
+        limits: how much is read.
+    """
+
+    profiles: tuple[str, ...]
+    environ: Mapping[str, str]
+    hostname: Callable[[], str]
+    user: Callable[[], str]
+    props: Mapping[str, Any]
+    bound: Mapping[str, Any]
+    resolver: Resolver
+    missing_includes: str
+    missing_refs: str
+    tags: Mapping[str, TagFunction]
+    limits: Limits
+
+
+class Session:
+    """One reading: what is being worked out now, and what must not be shown.
+
+    Parameters:
+        options: what it depends on.
+        is_system: whether the top of the tree are groups, and references stand for components.
+    """
+
+    def __init__(self, options: Options, is_system: bool) -> None:
+        self.options, self.is_system = options, is_system
+        self.stack: list[Node] = []
+        self.tainted: list[bool] = []
+        self.secrets: set[str] = set()
+        self.made = 0  # how many values were worked out, so that references to references cannot make more than anybody can hold
+
+    def count(self, node: Node) -> None:
+        """Count a value.
+
+        Raises:
+            BadFile: there were too many.
+        """
+        self.made += 1
+        if self.made > self.options.limits.items * 2:
+            raise too_many(self.options.limits, node.site)
+
+    def note(self, secret: Any) -> None:
+        """Note a secret, of whatever parts it is made, so that it is not shown in any text."""
+        if isinstance(secret, Secret):
+            self.note(secret.reveal())
+        elif isinstance(secret, Mapping):
+            for part in secret.values():
+                self.note(part)
+        elif isinstance(secret, list | tuple | set | frozenset):
+            for part in secret:
+                self.note(part)
+        elif secret is not None and not isinstance(secret, bool):
+            self.secrets.add(secret.decode("latin-1") if isinstance(secret, bytes) else str(secret))
+
+    def scrubbed(self, text: str) -> str:
+        """A text without the secrets that are known."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            if secret:
+                text = text.replace(secret, "***")
+        return text
+
+
+class Document:
+    """One file, or whatever else is read as one: the scope in which its references look.
+
+    Parameters:
+        session: the reading.
+        kind: "file", or what else it is: "python", "command line", "module".
+        name: the file's path, or another name.
+        format: "yaml", "json", "toml" or "edn".
+        folder: where the files are looked for that it includes.
+        identity: what makes it the same as another one, for loops; `None` for what cannot be included.
+        outer: the document that includes it.
+    """
+
+    __slots__ = ("below", "bound", "folder", "format", "identity", "kind", "name", "outer", "root", "session")
+
+    def __init__(
+        self,
+        session: Session,
+        name: str,
+        format: str = "yaml",
+        folder: str = ".",
+        identity: object = None,
+        outer: Document | None = None,
+        kind: str = "file",
+    ) -> None:
+        self.session, self.name, self.identity, self.outer, self.kind = session, name, identity, outer, kind
+        self.below: Any = None  # the system that it stands for, where it is the one below settings
+        self.format, self.folder = format, folder
+        self.root: Node | None = None
+        self.bound: Mapping[str, Any] | None = outer.bound if outer is not None else None
+
+
+class Node:
+    """Something that is written, not worked out yet: what a lazy tag gets.
+
+    A tag that branches looks at `entries` or `items`, and returns the node that it chose, so that no other is worked out.
+    """
+
+    __slots__ = ("_busy", "_error", "_head", "_path", "_site", "document", "form", "layers", "parent")
+
+    document: Document
+    form: Form | None
+    layers: tuple[Node, ...]
+
+    def __init__(self, document: Document, form: Form | None, parent: Node | None, path: Any) -> None:
+        self.document, self.form, self.parent, self._path = document, form, parent, path
+        self.layers = ()
+        self._head: Head | None = None
+        self._error: BaseException | None = None
+        self._busy = False
+        self._site: Site | None = None
+
+    @classmethod
+    def of(cls, document: Document, form: Form, path: Path = ()) -> Node:
+        """A node at the top of a tree, or somewhere in one.
+
+        Parameters:
+            document: where it is written.
+            form: what is written.
+            path: its place in the whole tree.
+        """
+        return cls(document, form, None, path)
+
+    @classmethod
+    def layered(cls, layers: Sequence[Node], path: Path | None = None) -> Node:
+        """Several layers as one, the last of them on top: mappings are merged deeply, anything else is replaced."""
+        if len(layers) == 1:
+            return layers[0]
+        node = cls(layers[-1].document, None, None, layers[-1].path if path is None else path)
+        node.layers = tuple(layers)
+        return node
+
+    # --- what a tag may ask ---
+
+    @property
+    def path(self) -> Path:
+        """Its place in the tree: keys and positions from the top."""
+        if self.parent is None:
+            return self._path  # type: ignore[no-any-return]
+        parts: list[Any] = []
+        node: Node = self
+        while node.parent is not None:
+            if node._path is not None:
+                parts.append(node._path)
+            node = node.parent
+        return (*node._path, *reversed(parts))
+
+    @property
+    def site(self) -> Site | None:
+        """File, line and column, as far as they are known."""
+        if self._site is not None:
+            return self._site
+        return self.layers[-1].site if self.layers else self.form.site if self.form is not None else None
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles in use, in the order in which they are tried."""
+        return self.document.session.options.profiles
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables of this reading."""
+        return self.document.session.options.environ
+
+    def value(self) -> Any:
+        """What it stands for, worked out in full, references and all. Of secrets the values themselves.
+
+        What a tag makes of a secret is a secret.
+
+        Raises:
+            DefinitionError: something in it cannot be worked out.
+        """
+        session = self.document.session
+        plain, is_secret = revealed(data_of(self))
+        if is_secret and session.tainted:
+            session.tainted[-1] = True
+        return plain
+
+    def entries(self) -> list[tuple[Any, Node]]:
+        """The keys of a mapping, and the nodes under them; nothing of these is worked out yet.
+
+        Raises:
+            BadTag: it is no mapping.
+        """
+        head = self.known()
+        if not isinstance(head, Map):
+            raise self.wrong(f"a mapping is needed here, and this is {shown(head)}")
+        return list(head.nodes.items())
+
+    def items(self) -> list[Node]:
+        """The nodes of a list; nothing of these is worked out yet.
+
+        Raises:
+            BadTag: it is no list.
+        """
+        head = self.known()
+        if not isinstance(head, Seq):
+            raise self.wrong(f"a list is needed here, and this is {shown(head)}")
+        return list(head.nodes)
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it is a mapping."""
+        return isinstance(self.known(), Map)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list, a tuple or a set."""
+        return isinstance(self.known(), Seq)
+
+    def wrong(self, what: str, hint: str = "", **details: Any) -> BadTag:
+        """The error for a tag that can make nothing of this.
+
+        Parameters:
+            what: what is wrong, as part of a sentence.
+            hint: what to do.
+            details: the same as data.
+
+        Returns:
+            The error, to be raised.
+        """
+        stack = self.document.session.stack
+        name = next((n.form.name for n in reversed(stack) if isinstance(n.form, Tag)), "") if stack else ""
+        problem = self.problem(BadTag, f"{f'!{name}: ' if name else ''}{what}.", hint, {"tag": name, **details})
+        return BadTag([problem])
+
+    # --- working out ---
+
+    def problem(
+        self, error: type[DefinitionError], what: str, hint: str = "", details: Mapping[str, Any] | None = None
+    ) -> Problem:
+        """What is wrong here.
+
+        Parameters:
+            error: the class of error.
+            what: a sentence.
+            hint: what to do.
+            details: the same as data.
+        """
+        path, session = self.path, self.document.session
+        what = session.scrubbed(what)
+        if session.is_system and len(path) > 1 and all(isinstance(part, str) for part in path[:2]):
+            return Problem(error, what, Id(path[0], path[1]), words.plain(path[2:]), self.site, hint, details or {})
+        what = f"{words.dotted(path)}: {what}" if path else what
+        return Problem(error, what, None, words.plain(path), self.site, hint, details or {})
+
+    def head(self) -> Head:
+        """What it is at the top, worked out the first time.
+
+        Raises:
+            DefinitionError: it cannot be worked out.
+        """
+        if self._head is not None:
+            return self._head
+        form = self.form
+        if type(form) is Scalar:
+            self._head = head = self._of_scalar(form)
+            return head
+        if self._error is not None:
+            raise self._error
+        session = self.document.session
+        if self._busy:
+            raise _loop(self, session.stack)
+        if len(session.stack) >= DEEPEST:
+            raise bad_file(
+                f"{words.dotted(self.path) or 'It'} stands for something that stands for something, more than {DEEPEST} times.",
+                self.site,
+                "Refer to what is meant directly.",
+            )
+        self._busy = True
+        session.stack.append(self)
+        try:
+            self._head = head = self._worked_out(form)
+        except DefinitionError as error:
+            self._error = error
+            raise
+        finally:
+            session.stack.pop()
+            self._busy = False
+        return head
+
+    def known(self) -> Head:
+        """The head, where references are followed in the file: for what has to know the value now."""
+        head: Head = self.head()
+        way: list[Node] = [self]
+        while isinstance(head, Leaf) and isinstance(head.value, Reference):
+            found = followed(head.value)
+            if found is None:
+                return Leaf(None, head.origin)
+            if found in way:
+                raise _loop(found, way)
+            way.append(found)
+            head = found.head()
+        return head
+
+    def _of_scalar(self, form: Scalar) -> Leaf:
+        value, document = form.value, self.document
+        if type(value) not in words.PLAIN:
+            value = _known_value(value, self)
+        if form.site is not None:
+            return Leaf(value, Origin("file", "", form.site))
+        return Leaf(value, Origin("python" if document.kind == "file" else document.kind, document.name))
+
+    def _worked_out(self, form: Form | None) -> Head:
+        if form is None:
+            return self._of_layers()
+        if isinstance(form, Entries):
+            plain = _plain_tag(form, self)
+            return self._of_entries(form) if plain is None else self._of_tag(plain)
+        if isinstance(form, Items):
+            nodes = [Node(self.document, item, self, i) for i, item in enumerate(form.items)]
+            return Seq(nodes, form.site, form.kind)
+        assert isinstance(form, Tag)
+        return self._of_tag(form)
+
+    def _of_entries(self, form: Entries) -> Map:
+        nodes: dict[Any, Node] = {}
+        document = self.document
+        for key_form, value in form.pairs:
+            key = key_form.value if type(key_form) is Scalar else _key(Node(document, key_form, self, None))
+            if isinstance(key, str) and key.startswith("$$"):
+                key = key[1:]
+            if key in nodes:
+                site = key_form.site or form.site
+                raise bad_file(f"The key {key!r} is repeated.", site, "Keep one of the two.")
+            node = Node(document, value, self, key)
+            nodes[key] = node
+        return Map(nodes, form.site)
+
+    def _of_tag(self, form: Tag) -> Head:
+        session = self.document.session
+        tag = session.options.tags.get(form.name) or session.options.tags.get(form.name.replace("-", "_"))
+        if tag is None:
+            known = sorted(session.options.tags)
+            hint = words.hint_near(form.name, known, what="tag")
+            more = "A tag of your own is a function with the decorator config.tag."
+            what = f"There is no tag {words.quoted(form.name)}."
+            raise BadTag(
+                [self.problem(BadTag, what, f"{hint} {more}".strip(), {"tag": form.name, "candidates": tuple(known)})]
+            )
+        argument = Node(self.document, form.form, self, None)
+        session.tainted.append(False)
+        try:
+            made = tag.function(argument if tag.lazy else argument.value())
+            is_secret = session.tainted[-1]
+        except DefinitionError:
+            raise
+        except RecursionError:
+            raise
+        except Exception as error:
+            what = f"!{form.name} raised {type(error).__name__}" + (f": {error}" if str(error) else "")
+            is_secret = session.tainted[-1]
+            raise BadTag([self.problem(BadTag, f"{what}.", details={"tag": form.name})]) from (
+                None if is_secret or session.secrets else error
+            )
+        finally:
+            session.tainted.pop()
+        return self._taken(made, form, is_secret)
+
+    def _taken(self, made: Any, form: Tag, is_secret: bool) -> Head:
+        """What a tag made, as a head of this node."""
+        session = self.document.session
+        if isinstance(made, Node):
+            head = made.head()
+            self._site = self._site or made.site
+            return head
+        origin = Origin("file", f"!{form.name}", form.site)
+        if isinstance(made, Leaf | Map | Seq):
+            if not isinstance(made, Leaf):
+                return made
+            made, origin, how = made.value, made.origin, made.how
+        else:
+            how = None
+        if isinstance(made, Form):
+            return Node(self.document, made, self, None).head()
+        if is_secret and made is not None and not isinstance(made, Secret | Deferred):
+            made = Secret(made)
+        if isinstance(made, Secret):
+            session.note(made)
+        if isinstance(made, str) and len(made) > session.options.limits.size:
+            raise too_large(session.options.limits, self.document.name).at(form.site)
+        return Leaf(made, origin, how)
+
+    def _of_layers(self) -> Head:
+        *below, top = self.layers
+        head = top.head()
+        if head.how == "replace" or not below:
+            return head
+        if isinstance(head, Map):
+            return self._merged(head, below)
+        if isinstance(head, Seq) and head.how in ("append", "prepend"):
+            under = Node.layered(below).head()
+            if isinstance(under, Leaf) and (under.value is None or under.value is ABSENT):
+                return head
+            if not isinstance(under, Seq):
+                problem = top.problem(BadTag, f"There is no list below to {head.how} to, but {shown(under)}.")
+                raise BadTag([problem])
+            both = (under.nodes, head.nodes) if head.how == "append" else (head.nodes, under.nodes)
+            return Seq([*both[0], *both[1]], head.site, under.kind)
+        return head
+
+    def _merged(self, head: Map, below: Sequence[Node]) -> Map:
+        maps = [head]
+        for node in reversed(below):
+            under = node.head()
+            if not isinstance(under, Map):
+                break
+            maps.append(under)
+            if under.how == "replace":
+                break
+        if len(maps) == 1:
+            return head
+        nodes: dict[Any, list[Node]] = {}
+        for one in reversed(maps):
+            for key, node in one.nodes.items():
+                nodes.setdefault(key, []).append(node)
+        path = self.path
+        return Map(
+            {key: found[0] if len(found) == 1 else Node.layered(found, (*path, key)) for key, found in nodes.items()},
+            head.site,
+        )
+
+
+def _known_value(value: Any, node: Node) -> Any:
+    """An object of Python as the files know it: a secret, a reference."""
+    value = secret_of(value)
+    if isinstance(value, Secret):
+        node.document.session.note(value)
+    if is_ref(value):
+        if hasattr(value, "tag"):
+            kind, path = ("one_tagged" if value.one else "tagged"), (value.tag, *value.rest)
+        else:
+            kind, path = ("local_ref" if hasattr(value, "at") and not hasattr(value, "id") else "ref"), value.path
+        return Reference(kind, path, value.optional, node)
+    return value
+
+
+def _plain_tag(form: Entries, node: Node) -> Tag | None:
+    """The tag that a mapping is the plain form of: one key, which begins with a dollar."""
+    pairs = form.pairs
+    if len(pairs) == 1:
+        key = pairs[0][0]
+        if type(key) is Scalar and type(key.value) is str and key.value[:1] == "$" and key.value[:2] != "$$":
+            return Tag(key.value[1:], pairs[0][1], key.site or form.site)
+        return None
+    for key, _ in pairs:
+        if type(key) is Scalar and type(key.value) is str and key.value[:1] == "$" and key.value[:2] != "$$":
+            what = f"{key.value} stands among other keys, and a tag stands alone."
+            hint = f"Leave the other keys away; or write ${key.value} where the key itself is meant."
+            problem = node.problem(BadTag, what, hint, {"tag": key.value[1:]})
+            raise BadTag([problem._replace(site=key.site or problem.site)])
+    return None
+
+
+def _key(node: Node) -> Any:
+    """What a key that is more than a word stands for."""
+    value = data_of(node)
+    value = revealed(value)[0]
+    try:
+        return hashable(value)
+    except TypeError:
+        raise node.wrong(f"{shown(node.head())} cannot be a key") from None
+
+
+def _loop(node: Node, stack: Sequence[Node]) -> DefinitionError:
+    """The error for something that stands for itself, with the loop drawn."""
+    inside = stack[stack.index(node) :]
+    names: list[str] = []
+    reasons: list[str] = []
+    for one in inside:
+        name = words.dotted(one.path) or one.document.name
+        if not names or names[-1] != name:
+            names.append(name)
+            reasons.append("")
+        if isinstance(one.form, Tag):
+            reasons[-1] = f"!{one.form.name}" + (f", {one.form.site}" if one.form.site else "")
+    what = f"What is written refers to itself:\n{words.indent(words.cycle(names, reasons), '   ')}"
+    details = {"cycle": tuple(names), "reasons": tuple(reasons)}
+    return CycleError([node.problem(CycleError, what, "Let one of them say the value itself.", details)])
+
+
+def shown(head: Head) -> str:
+    """What a head is, for a message; secrets are not shown."""
+    if isinstance(head, Map):
+        return "a mapping"
+    if not isinstance(head, Leaf):
+        return {"list": "a list", "tuple": "a tuple"}.get(head.kind, "a set")
+    value = head.value
+    if isinstance(value, Secret):
+        return "a secret"
+    if isinstance(value, Reference):
+        return f"a reference to {words.dotted(value.path)}"
+    if isinstance(value, Imported):
+        return f"the object {value.target}"
+    if isinstance(value, Made):
+        return f"an object made by {value.target.target}"
+    return words.short(repr(value)) if type(value) in words.PLAIN and value is not None else words.a_type(value)
+
+
+# --- References within a file -----------------------------------------------------------------------------------------
+
+
+def followed(reference: Reference) -> Node | None:
+    """The node that a reference leads to in the file.
+
+    Returns:
+        The node; `None` where there is none and that was asked for.
+
+    Raises:
+        UnknownReference: it leads to nothing.
+        BadTag: it is of a kind that means something in a system only.
+    """
+    node, path = reference.node, reference.path
+    if reference.kind == "local_ref":
+        path = (*node.path[:1], *path)
+    elif reference.kind != "ref":
+        what = "components with a tag are known when the system is built, not while the file is read"
+        raise node.wrong(what, "Refer to a value of the file here.")
+    document: Document | None = node.document
+    nearest: tuple[Path, list[str]] | None = None
+    while document is not None:
+        root = document.root
+        if root is not None:
+            found, reached, names = _at(root, path)
+            if found is not None:
+                return found
+            if nearest is None or len(reached) > len(nearest[0]):
+                nearest = reached, names
+        document = document.outer
+    if reference.optional:
+        return None
+    reached, names = nearest or ((), [])
+    part = str(path[len(reached)]) if len(reached) < len(path) else ""
+    where = f"{words.dotted(reached)} has no {words.quoted(part)}" if reached else f"there is no {words.quoted(part)}"
+    what = f"refers to {words.dotted(path)}, and {where}."
+    if node.document.session.options.missing_refs == "warn":
+        place = f", {node.site}" if node.site else ""
+        warnings.warn(f"{words.dotted(node.path)} {what} It is None{place}.", UserWarning, stacklevel=2)
+        return None
+    hint = words.hint_near(part, names, what="entry")
+    details = {"target": words.dotted(path), "candidates": tuple(names)}
+    raise UnknownReference([node.problem(UnknownReference, what, hint, details)])
+
+
+def _at(root: Node, path: Path) -> tuple[Node | None, Path, list[str]]:
+    """The node at a path; where there is none, how far the path leads, and what is there."""
+    node = root
+    for i, part in enumerate(path):
+        head = node.known()
+        found: Node | None = None
+        names: list[str] = []
+        if isinstance(head, Map):
+            found = head.nodes.get(part) if _is_hashable(part) else None
+            if found is None:
+                found = next((one for key, one in head.nodes.items() if words.is_part(key, part)), None)
+            names = [str(key) for key in head.nodes]
+        elif isinstance(head, Seq):
+            names = [str(n) for n in range(len(head.nodes))]
+            at = int(part) if str(part).isascii() and str(part).lstrip("-").isdigit() and len(str(part)) < 10 else None
+            if at is not None and -len(head.nodes) <= at < len(head.nodes):
+                found = head.nodes[at]
+        else:
+            inner = words.part_of(head.value, part)
+            if inner is not words.NOTHING:
+                is_secret = isinstance(head.value, Secret)
+                found = Node(node.document, Scalar(Secret(inner) if is_secret else inner, node.site), node, part)
+        if found is None or is_absent(found):
+            return None, path[:i], names
+        node = found
+    return node, path, []
+
+
+def is_absent(node: Node) -> bool:
+    """Whether nothing is there: a `when` that does not hold, or a `remove`."""
+    form = node.form
+    if type(form) is Scalar or type(form) is Items:
+        return False
+    if node._busy:
+        return False
+    head = node.head()
+    return isinstance(head, Leaf) and head.value is ABSENT
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+# --- Data -------------------------------------------------------------------------------------------------------------
+
+
+class Realizer:
+    """Makes data of nodes. What cannot be worked out is collected, so that all of it is told at once.
+
+    Parameters:
+        keep: what to put for a reference, an import, an object to be built, a `required`, a deferred value; gets the mark and
+            its node.
+    """
+
+    def __init__(self, keep: Callable[[Any, Node], Any]) -> None:
+        self.keep = keep
+        self.problems: list[Problem] = []
+        self._cycles: set[frozenset[str]] = set()
+
+    def data(self, node: Node) -> Any:
+        """What a node stands for, in full; `ABSENT` where nothing is there, or it cannot be worked out."""
+        form = node.form
+        if type(form) is Scalar and type(form.value) in words.PLAIN:
+            return form.value
+        node.document.session.count(node)
+        try:
+            head = node.head()
+        except DefinitionError as error:
+            self.note(error)
+            return ABSENT
+        if isinstance(head, Map):
+            made = {}
+            for key, one in head.nodes.items():
+                value = self.data(one)
+                if value is not ABSENT:
+                    made[key] = value
+            return made
+        if isinstance(head, Seq):
+            found = [value for value in map(self.data, head.nodes) if value is not ABSENT]
+            if head.kind == "list":
+                return found
+            if head.kind == "tuple":
+                return tuple(found)
+            return self._set(found, node)
+        value = head.value
+        if type(value) in words.PLAIN:
+            return value
+        if isinstance(value, Reference | Imported | Made | Wanted | Deferred):
+            try:
+                return self.keep(value, node)
+            except DefinitionError as error:
+                self.note(error)
+                return ABSENT
+        return value
+
+    def _set(self, found: list[Any], node: Node) -> Any:
+        made: set[Any] = set()
+        for value in found:
+            try:
+                made.add(hashable(value))
+            except TypeError:
+                what = f"{words.a_type(value)} cannot be part of a set."
+                self.problems.append(node.problem(BadTag, what, "Use a list."))
+        return made
+
+    def note(self, error: DefinitionError) -> None:
+        """Note what is wrong, once."""
+        for problem in error.problems:
+            cycle = frozenset(problem.details.get("cycle", ()))
+            if problem in self.problems or (cycle and cycle in self._cycles):
+                continue  # a loop is found at each of its links
+            self._cycles.add(cycle)
+            self.problems.append(problem)
+
+
+def data_of(node: Node) -> Any:
+    """What a node stands for, references followed in the file.
+
+    Raises:
+        DefinitionError: with everything that cannot be worked out.
+    """
+    realizer = Realizer(lambda mark, at: kept_as_data(mark, at, realizer))
+    value = realizer.data(node)
+    if realizer.problems:
+        raise DefinitionError.of(realizer.problems)
+    return None if value is ABSENT else value
+
+
+def _once(node: Node, realizer: Realizer) -> Any:
+    # A reference to what is around it: its data would hold itself.
+    session = node.document.session
+    if node in session.stack:
+        raise _loop(node, session.stack)
+    if len(session.stack) >= DEEPEST:
+        raise bad_file(f"References lead to references more than {DEEPEST} times.", node.site)
+    session.stack.append(node)
+    try:
+        return realizer.data(node)
+    finally:
+        session.stack.pop()
+
+
+def kept_as_data(mark: Any, node: Node, realizer: Realizer) -> Any:
+    """What stands in data for a mark that means something in a system.
+
+    Raises:
+        DefinitionError: nothing can.
+    """
+    if isinstance(mark, Reference):
+        to = followed(mark)
+        return None if to is None else _once(to, realizer)
+    if isinstance(mark, Deferred):
+        return made_of(mark, node)
+    if isinstance(mark, Wanted):
+        raise node.wrong("a value is required here, and there is none")
+    what = "objects of modules are imported when a system is built, and this is read as data"
+    raise node.wrong(what, "Use config.load for a system.")
+
+
+def made_of(mark: Deferred, node: Node) -> Any:
+    """A deferred value, made now.
+
+    Raises:
+        BadTag: it could not be made.
+    """
+    session = node.document.session
+    try:
+        made = mark.value()
+    except DefinitionError:
+        raise
+    except Exception as error:
+        what = f"A deferred value raised {type(error).__name__}" + (f": {error}" if str(error) else "")
+        cause = None if session.secrets else error
+        raise BadTag([node.problem(BadTag, f"{what}.")]) from cause
+    if isinstance(made, Secret):
+        session.note(made)
+    return made
+
+
+class Later:
+    """Stands for a deferred value until everything else has been read."""
+
+    __slots__ = ("mark", "node")
+
+    def __init__(self, mark: Deferred, node: Node) -> None:
+        self.mark, self.node = mark, node
+
+
+def settled(value: Any) -> Any:
+    """Data with its deferred values made.
+
+    Raises:
+        BadTag: one could not be made.
+    """
+    if isinstance(value, Later):
+        return settled(made_of(value.mark, value.node))
+    if type(value) is dict:
+        return {key: settled(one) for key, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(settled(one) for one in value)
+    return value
+
+
+def revealed(data: Any) -> tuple[Any, bool]:
+    """Data with the values of its secrets in their places, and whether there were any."""
+    if isinstance(data, Secret):
+        return revealed(data.reveal())[0], True
+    kind = type(data)
+    if kind is dict:
+        found = {key: revealed(value) for key, value in data.items()}
+        return {key: value for key, (value, _) in found.items()}, any(flag for _, flag in found.values())
+    if kind is list or kind is tuple:
+        parts = [revealed(value) for value in data]
+        return kind(value for value, _ in parts), any(flag for _, flag in parts)
+    return data, False
+
+
+def walk(form: Form) -> Iterator[Form]:
+    """A form and everything in it, as written. A form that stands at several places is met once."""
+    seen: set[int] = set()
+    rest = [form]
+    while rest:
+        one = rest.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, Items):
+            rest += one.items
+        elif isinstance(one, Entries):
+            for pair in one.pairs:
+                rest += pair
+        elif isinstance(one, Tag):
+            rest.append(one.form)

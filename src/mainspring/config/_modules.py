@@ -1,0 +1,252 @@
+"""Modules: one entry that becomes several components, from a few settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from mainspring import BadComponent, BadFile, CycleError, DefinitionError, Id, MergeConflict, Problem, System
+
+from . import _words as words
+from ._evaluate import ABSENT, Document, Imported, Leaf, Map, Node, Realizer, Reference, shown
+from ._form import form_of
+from ._groups import Grouped
+from ._sources import found as found_source
+from ._sources import is_file_name
+
+if TYPE_CHECKING:
+    from ._build import Builder
+
+# So that modules that bring modules without an end are told apart from those that bring a few.
+ROUNDS: Final = 20
+KEYS: Final = ("module", "config")
+
+
+def expanded(root: Node, expand: bool | Iterable[str], builder: Builder) -> Node:
+    """The tree with its modules expanded: what they say is below what is written.
+
+    Parameters:
+        root: the tree.
+        expand: whether modules are expanded, or the ids of those that are.
+        builder: imports the functions.
+
+    Raises:
+        DefinitionError: a module cannot be had, or does not give what it should.
+    """
+    if expand is False:
+        return root
+    wanted = (
+        None if expand is True else {words.split_id(one) for one in ([expand] if isinstance(expand, str) else expand)}
+    )
+    known: dict[Id, Node] = {}
+    if wanted is not None:
+        _refuse_unknown(root, wanted)
+    layers: list[tuple[Id, Node]] = []
+    names: set[str] = set()
+    for _ in range(ROUNDS):
+        fresh = [(id, node) for id, node in _modules(root) if id not in known]
+        fresh = [(id, node) for id, node in fresh if wanted is None or tuple(id) in wanted or id in known]
+        if not fresh:
+            break
+        for id, node in fresh:
+            known[id] = node
+            layers.append((id, _expansion(id, node, builder)))
+            names.add(str(id))
+        if wanted is not None:
+            wanted |= {tuple(id) for _, layer in layers for id, _ in _modules(layer)}
+        root = _whole(root, layers, known)
+    else:
+        if any(id not in known for id, _ in _modules(root)):
+            last = list(known)[-1]
+            what = f"Modules bring modules, more than {ROUNDS} times: {', '.join(map(str, list(known)[-5:]))}."
+            raise CycleError([known[last].problem(CycleError, what, "Let one of them end.")])
+    return root
+
+
+def _refuse_unknown(root: Node, wanted: Iterable[tuple[str, ...]]) -> None:
+    there = {tuple(id) for id, _ in _modules(root)}
+    for one in wanted:
+        if one not in there:
+            known = [words.dotted(id) for id in there]
+            hint = words.hint_near(words.dotted(one), known, what="module")
+            what = f"There is no module {words.dotted(one)} to be expanded."
+            raise BadComponent([Problem(BadComponent, what, hint=hint)])
+
+
+def _modules(root: Node) -> list[tuple[Id, Node]]:
+    """The entries of a tree that are modules."""
+    found = []
+    head = root.head()
+    for group, node in (head.nodes if isinstance(head, Map) else {}).items():
+        try:
+            inside = node.head()
+        except DefinitionError:
+            continue  # told where it is built
+        for name, entry in (inside.nodes if isinstance(inside, Map) and group != "mainspring" else {}).items():
+            try:
+                one = entry.head()
+            except DefinitionError:
+                continue
+            if isinstance(one, Map) and "module" in one.nodes and isinstance(name, str):
+                found.append((Id(group, name), entry))
+    return found
+
+
+def _expansion(id: Id, node: Node, builder: Builder) -> Node:
+    """What one module says, as a tree of groups."""
+    head = node.head()
+    assert isinstance(head, Map)
+    for key, one in head.nodes.items():
+        if key not in KEYS:
+            hint = f"{words.hint_near(str(key), KEYS, what='key')} Its settings are under config."
+            raise BadComponent([one.problem(BadComponent, f"A module has no key {key!r}.", hint)])
+    said = head.nodes["module"]
+    target = said.head()
+    config = _config(head.nodes.get("config"))
+    document = Document(builder.session, f"the module {id}", kind="module", outer=node.document)
+    if isinstance(target, Leaf) and isinstance(target.value, str) and is_file_name(target.value):
+        options = builder.session.options
+        try:
+            source = options.resolver(target.value, node.document.folder)
+            if source is None:
+                raise BadFile([said.problem(BadFile, f"There is no file {target.value} for the module.")])
+            read = found_source(source, options.limits)
+        except DefinitionError as error:
+            raise error.at(said.site) from None
+        document = Document(builder.session, read.name, read.format, read.folder, read.identity)
+        document.bound = config
+        made = Grouped(document, read.form, None, ())
+        document.root = made
+        return made
+    function = builder._object_of(said)
+    if not callable(function):
+        what = f"A module is a function or a file, and this is {words.a_type(function)}."
+        raise BadComponent([said.problem(BadComponent, what)])
+    arguments = {words.argument(str(key)): builder._data(one) for key, one in config.items()}
+    if builder._realizer.problems:
+        raise DefinitionError.of(builder._realizer.problems)
+    arguments = {key: value for key, value in arguments.items() if value is not ABSENT}
+    try:
+        result = function(**arguments)
+    except DefinitionError as error:
+        raise error.at(node.site) from None
+    except Exception as error:
+        what = f"The module raised {type(error).__name__}" + (f": {error}" if str(error) else "")
+        raise BadComponent([node.problem(BadComponent, f"{what}.")]) from (None if builder.session.secrets else error)
+    if not isinstance(result, Mapping):
+        what = f"The module gave {words.a_type(result)}, and a mapping of groups is needed."
+        raise BadComponent([node.problem(BadComponent, what)])
+    made = Grouped(document, form_of(result), None, ())
+    document.root = made
+    return made
+
+
+def _config(node: Node | None) -> dict[Any, Node]:
+    if node is None:
+        return {}
+    head = node.head()
+    if isinstance(head, Leaf) and (head.value is None or head.value is ABSENT):
+        return {}
+    if not isinstance(head, Map):
+        what = f"The config of a module is {shown(head)}, not a mapping."
+        raise BadComponent([node.problem(BadComponent, what)])
+    return dict(head.nodes)
+
+
+def _whole(root: Node, layers: list[tuple[Id, Node]], known: Mapping[Id, Node]) -> Node:
+    """What is written, without the modules, over what the modules say."""
+    own = _without(root, known)
+    _refuse_conflicts(own, layers, known)
+    return Node.layered([*(_without(layer, known) for _, layer in layers), own], ())
+
+
+def _without(root: Node, known: Mapping[Id, Node]) -> Node:
+    head = root.head()
+    if not isinstance(head, Map):
+        return root
+    groups: dict[Any, Node] = {}
+    for group, node in head.nodes.items():
+        gone = {id.name for id in known if id.group == group}
+        inside = node.head() if gone else None
+        if isinstance(inside, Map) and gone & inside.nodes.keys():
+            left = {name: one for name, one in inside.nodes.items() if name not in gone}
+            if not left:
+                continue
+            node = _with_head(node, Map(left, inside.site, inside.how))
+        groups[group] = node
+    return _with_head(root, Map(groups, head.site, head.how))
+
+
+def _with_head(node: Node, head: Map) -> Node:
+    made = Node.of(node.document, form_of(None), node.path)
+    made.form, made._head, made._site = None, head, node.site
+    return made
+
+
+def _refuse_conflicts(own: Node, layers: list[tuple[Id, Node]], known: Mapping[Id, Node]) -> None:
+    """Refuse what two modules say differently, and nothing written decides."""
+    said: dict[tuple[Any, ...], tuple[Id, Node]] = {}
+    problems: list[Problem] = []
+
+    def look(id: Id, node: Node, path: tuple[Any, ...], above: Node | None) -> None:
+        head = node.head()
+        over = above.head() if above is not None else None
+        if isinstance(over, Leaf) and over.value is not ABSENT and (over.value is not None or len(path) > 2):
+            return  # the user's own value wins
+        if over is not None and not isinstance(over, Map | Leaf):
+            return
+        before = said.get(path)
+        if before is not None:
+            theirs = before[1].head()
+            if not (isinstance(head, Map) and isinstance(theirs, Map)):
+                if not _is_equal(node, before[1]):
+                    problems.append(_conflict(path, before, (id, node), known))
+                return
+        else:
+            said[path] = id, node
+        if isinstance(head, Map):
+            for key, one in head.nodes.items():
+                look(id, one, (*path, key), over.nodes.get(key) if isinstance(over, Map) else None)
+
+    for id, layer in layers:
+        look(id, _without(layer, known), (), own)
+    if problems:
+        raise MergeConflict(problems)
+
+
+def _is_equal(one: Node, other: Node) -> bool:
+    if one is other:
+        return True
+    try:
+        return System({"a": {"b": _compared(one)}}) == System({"a": {"b": _compared(other)}})
+    except DefinitionError:
+        return False
+
+
+def _compared(node: Node) -> Any:
+    """What a node stands for, as data to compare: references as their paths."""
+
+    def keep(mark: Any, at: Node) -> Any:
+        if isinstance(mark, Reference):
+            return "reference", mark.kind, mark.path, mark.optional
+        return ("import", mark.target) if isinstance(mark, Imported) else str(type(mark))
+
+    realizer = Realizer(keep)
+    value = realizer.data(node)
+    return None if value is ABSENT else value
+
+
+def _conflict(
+    path: tuple[Any, ...], first: tuple[Id, Node], second: tuple[Id, Node], known: Mapping[Id, Node]
+) -> Problem:
+    places = [f"{id} says {_said(node)}" for id, node in (first, second)]
+    what = f"{words.dotted(path)} is said by two modules, and differently: {'; '.join(places)}."
+    hint = f"Write {words.dotted(path)} yourself: what is written wins."
+    site = known[second[0]].site
+    group, name = (path[0], path[1]) if len(path) > 1 else (None, None)
+    id = Id(group, name) if isinstance(group, str) and isinstance(name, str) else None
+    return Problem(MergeConflict, what, id, words.plain(path[2:]) if id is not None else (), site, hint)
+
+
+def _said(node: Node) -> str:
+    return shown(node.head())

@@ -1,0 +1,451 @@
+"""Where each value of a system is from, for messages and for people: `explain`, `Provenance`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mainspring import Component, Context, Id, MainspringError, Origins, Secret, Site, System, is_ref
+
+from .. import _text
+from . import _words as words
+from ._evaluate import ABSENT, Imported, Leaf, Made, Map, Node, Origin, Reference, Seq, Wanted
+
+if TYPE_CHECKING:
+    from ._settings import Settings
+
+MASK: Final = "***"
+
+
+class Value(NamedTuple):
+    """One value, and where it is from.
+
+    Parameters:
+        path: its place: group, name, and where in it.
+        shown: the value as text; a secret is masked.
+        origin: where it is from.
+    """
+
+    path: tuple[str | int, ...]
+    shown: str
+    origin: Origin
+
+
+class FileOrigins(Origins):
+    """Knows the places in files of what a system was made of.
+
+    Parameters:
+        root: the tree that was read.
+        nodes: what is written of each component and constant.
+        made: what was made of them.
+    """
+
+    __slots__ = ("made", "nodes", "root")
+
+    def __init__(self, root: Node, nodes: Mapping[Id, Node], made: Mapping[str, Mapping[str, Any]]) -> None:
+        self.root, self.nodes, self.made = root, nodes, made
+
+    def is_as_written(self, id: Id, node: Any) -> bool:
+        """Whether a component or constant is still what was made of the file."""
+        known = self.made.get(id.group, {}).get(id.name, ABSENT)
+        if known is node:
+            return True
+        if isinstance(known, Component) or isinstance(node, Component):
+            return False
+        return known is not ABSENT and bool(System({"a": {"b": known}}) == System({"a": {"b": node}}))
+
+    def site(self, id: Id, path: Sequence[Any], node: Any) -> Site | None:
+        """The place of something in a component or constant; `None` where it was exchanged since."""
+        entry = self.nodes.get(id)
+        if entry is None or not self.is_as_written(id, node):
+            return None
+        node = found_at(entry, path)[0]
+        return origin_of(node).site if node.document.below is not None else node.site
+
+    def locate(self, path: Sequence[Any]) -> tuple[Site | None, str]:
+        """The place of a value, and what it is from where that is more than a file.
+
+        Parameters:
+            path: group, name, and where in it.
+        """
+        entry = self.nodes.get(Id(str(path[0]), str(path[1])))
+        if entry is None:
+            return None, ""
+        node, is_exact = found_at(entry, path[2:])
+        origin = origin_of(node) if is_exact else None
+        text = " ".join(filter(None, origin[:2])) if origin is not None and origin.kind != "file" else ""
+        return (origin.site if node.document.below is not None and origin is not None else node.site), text
+
+
+def found_at(entry: Node, path: Sequence[Any]) -> tuple[Node, bool]:
+    """The node at a path of what is written, or the nearest around it; and whether it is the one."""
+    node, is_exact = entry, True
+    if len(path) > 1 and path[0] == "handlers" and _child(entry, "handlers") is None:
+        path = path[1:]
+    for n, part in enumerate(path):
+        found = _child(node, part)
+        if found is None and n == 1 and path[0] == "config":
+            head = node.head()
+            pairs = head.nodes.items() if isinstance(head, Map) else ()
+            found = next((one for key, one in pairs if isinstance(key, str) and words.argument(key) == part), None)
+        if found is None:
+            return node, False
+        node = found
+    return node, is_exact
+
+
+def _child(node: Node, part: Any) -> Node | None:
+    try:
+        head = node.head()
+    except MainspringError:
+        return None
+    if isinstance(head, Map):
+        try:
+            found = head.nodes.get(part)
+        except TypeError:
+            return None
+        return found or next((one for key, one in head.nodes.items() if words.is_part(key, part)), None)
+    if isinstance(head, Seq) and str(part).isdigit() and int(part) < len(head.nodes):
+        return head.nodes[int(part)]
+    return None
+
+
+def origin_of(node: Node) -> Origin:
+    """Where the value of a node is from."""
+    below = _below(node)
+    if below is not None:
+        return below
+    try:
+        head = node.head()
+    except MainspringError:
+        return Origin("file", "", node.site)
+    if isinstance(head, Leaf):
+        return head.origin
+    return Origin("file" if node.document.kind == "file" else node.document.kind, "", head.site or node.site)
+
+
+def _below(node: Node) -> Origin | None:
+    """Where a value is from that settings left as it was in the system below."""
+    system, path = node.document.below, node.path
+    if system is None or len(path) < 2:
+        return None
+    id = Id(str(path[0]), str(path[1]))
+    made = system.groups.get(id.group, {}).get(id.name)
+    origins = system.origins
+    if isinstance(origins, FileOrigins) and id in origins.nodes and origins.is_as_written(id, made):
+        return origin_of(found_at(origins.nodes[id], path[2:])[0])
+    return Origin("python", "", made.site if isinstance(made, Component) else None)
+
+
+class Provenance(Sequence[Value]):
+    """Every value with where it is from, in order. As text a tree.
+
+    Parameters:
+        values: the values.
+        profiles: the profiles in use.
+    """
+
+    def __init__(self, values: Sequence[Value], profiles: Sequence[str] = ()) -> None:
+        self._values, self.profiles = tuple(values), tuple(profiles)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, at: Any) -> Any:
+        """The value at a position, or at a path such as "env.port".
+
+        Raises:
+            LookupError: there is none.
+        """
+        if isinstance(at, str):
+            path = tuple(words.split_id(at))
+            for value in self._values:
+                if tuple(map(str, value.path)) == path:
+                    return value
+            raise LookupError(at)
+        return self._values[at]
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self._values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data, by path."""
+        return {
+            words.dotted(value.path): {
+                "value": value.shown,
+                "origin": value.origin.kind,
+                "what": value.origin.what,
+                "place": str(value.origin.site) if value.origin.site else None,
+            }
+            for value in self._values
+        }
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, str, str]] = []
+        before: tuple[Any, ...] = ()
+        for value in self._values:
+            path = value.path
+            same = 0
+            while same < len(path) - 1 and same < len(before) and path[same] == before[same]:
+                same += 1
+            for depth in range(same, len(path) - 1):
+                rows.append(("  " * depth + _text.quote(path[depth]), "", ""))
+            rows.append(("  " * (len(path) - 1) + _text.quote(path[-1]), value.shown, str(value.origin)))
+            before = path
+        return _text.table(_capped(rows))
+
+    def diff(self, other: Provenance) -> str:
+        """What differs, as text: a line for each value that is only here (-), only there (+), or another one (~).
+
+        Parameters:
+            other: what it is compared with.
+        """
+        mine = {value.path: value for value in self}
+        theirs = {value.path: value for value in other}
+        rows: list[tuple[str, ...]] = []
+        for path in dict.fromkeys([*mine, *theirs]):
+            old, new = mine.get(path), theirs.get(path)
+            if old is None and new is not None:
+                rows.append(("+", words.dotted(path), new.shown, f"({new.origin})"))
+            elif new is None and old is not None:
+                rows.append(("-", words.dotted(path), old.shown, f"({old.origin})"))
+            elif old is not None and new is not None and old.shown != new.shown:
+                rows.append(("~", words.dotted(path), f"{old.shown} -> {new.shown}", f"({old.origin} -> {new.origin})"))
+            elif old is not None and new is not None and old.shown == MASK and _other_place(old, new):
+                rows.append(("~", words.dotted(path), f"{MASK} -> {MASK}", f"({old.origin} -> {new.origin})"))
+        return _text.table(rows)
+
+
+def _other_place(old: Value, new: Value) -> bool:
+    return old.origin != new.origin
+
+
+def _capped(rows: list[tuple[str, str, str]], most: int = 48) -> list[tuple[str, str, str]]:
+    return [(name, words.short(shown, most), origin) for name, shown, origin in rows]
+
+
+# --- Of what is written -------------------------------------------------------------------------------------------------
+
+
+def provenance_of(root: Node, settings: Settings) -> Provenance:
+    """Where each value of a tree is from."""
+    values: list[Value] = []
+    _walk(root, (), values)
+    kept = [value for value in values if value.path[:1] not in (("mainspring",), ("$schema",))]
+    return Provenance(kept, settings.profiles)
+
+
+def _walk(node: Node, path: tuple[Any, ...], values: list[Value]) -> None:
+    head = node.head()
+    if isinstance(head, Map):
+        if not head.nodes and path:
+            values.append(Value(words.plain(path), "{}", Origin("file", "", head.site)))
+        for key, one in head.nodes.items():
+            _walk(one, (*path, key), values)
+    elif isinstance(head, Seq):
+        plain = [_short_list(one) for one in head.nodes]
+        if any(one is None for one in plain):
+            for i, one in enumerate(head.nodes):
+                _walk(one, (*path, i), values)
+        else:
+            text = ", ".join(filter(None, plain))
+            values.append(Value(words.plain(path), f"[{text}]", _of_list(head, node)))
+    elif head.value is not ABSENT and path:
+        values.append(Value(words.plain(path), shown(head.value), head.origin))
+
+
+def _of_list(head: Seq, node: Node) -> Origin:
+    kinds = {one.head().origin for one in head.nodes if isinstance(one.head(), Leaf)}  # type: ignore[union-attr]
+    odd = next((origin for origin in kinds if origin.kind != "file"), None)
+    return odd or Origin("file" if node.document.kind == "file" else node.document.kind, "", head.site or node.site)
+
+
+def _short_list(node: Node) -> str | None:
+    head = node.head()
+    return shown(head.value) if isinstance(head, Leaf) else None
+
+
+def shown(value: Any) -> str:
+    """A value as text; secrets masked, in containers too."""
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, Reference):
+        return f"{value.kind} {words.dotted(value.path)}"
+    if is_ref(value):
+        return repr(value).replace("('", " ", 1).replace("')", "", 1)
+    if isinstance(value, Imported):
+        return value.target
+    if isinstance(value, Made):
+        return f"build {value.target.target}"
+    if isinstance(value, Wanted):
+        return "required"
+    if isinstance(value, Component):
+        return target_of(value)
+    if type(value) is dict:
+        return "{" + ", ".join(f"{words.spelled(key)}: {shown(one)}" for key, one in value.items()) + "}"
+    if type(value) in (list, tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    if value is None or isinstance(value, bool):
+        return words.spelled(value)
+    return (
+        repr(value) if isinstance(value, str) and (not value or value != value.strip() or "\n" in value) else str(value)
+    )
+
+
+def target_of(made: Component[Any]) -> str:
+    """`package.module:name` of what starts a component."""
+    target = made.scope if made.scope is not None else made.start
+    if not callable(target):
+        return shown(target)
+    module = getattr(target, "__module__", None)
+    name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None) or repr(target)
+    return f"{module}:{name}" if module else str(name)
+
+
+# --- Of a system --------------------------------------------------------------------------------------------------------
+
+
+def explain(system: System, *, expand: bool = False) -> Provenance:
+    """Where each value of a system is from: a place in a file, an environment variable, the command line, a default, a plugin.
+
+    Parameters:
+        system: any system, made from files or not.
+        expand: whether what modules made is shown; if not, the modules are.
+
+    Returns:
+        The values, in order.
+
+    Example:
+        >>> from mainspring import config
+        >>> system = config.load(config.text("env: {port: !or [!env PORT, 80]}", "yaml", name="a.yaml"), environ={})
+        >>> print(config.explain(system))
+        env
+          port  80  a.yaml:1:28
+    """
+    origins = system.origins if isinstance(system.origins, FileOrigins) else None
+    by_plugin = _by_plugin(system)
+    values: list[Value] = []
+    modules = _module_nodes(origins) if origins is not None and not expand else []
+    for id, node in modules:
+        _walk(node, tuple(id), values)
+    for group, nodes in system.groups.items():
+        for name, node in nodes.items():
+            id = Id(group, name)
+            entry = origins.nodes.get(id) if origins is not None else None
+            if origins is not None and entry is not None and not origins.is_as_written(id, node):
+                entry = None
+            if modules and entry is not None and _is_of_module(entry):
+                continue
+            plugin = by_plugin.get(str(id))
+            if isinstance(node, Component):
+                _component(system, id, node, entry, plugin, values)
+            else:
+                _constant(tuple(id), node, entry, plugin, values)
+    order = {id: n for n, id in enumerate(dict.fromkeys(value.path[0] for value in values))}
+    values.sort(key=lambda value: order[value.path[0]])
+    profiles = origins.root.profiles if origins is not None else ()
+    return Provenance(values, profiles)
+
+
+def _module_nodes(origins: FileOrigins) -> list[tuple[Id, Node]]:
+    modules: Any = getattr(origins.root.document.session, "modules", ())
+    return list(modules)
+
+
+def _is_of_module(entry: Node) -> bool:
+    nodes = entry.layers or (entry,)
+    return all(_document_kind(node) == "module" for node in nodes)
+
+
+def _document_kind(node: Node) -> str:
+    document: Any = node.document
+    while document is not None:
+        if document.kind == "module":
+            return "module"
+        document = document.outer
+    return node.document.kind
+
+
+def _by_plugin(system: System) -> dict[str, str]:
+    """The plugins that changed a component or constant, by its id."""
+    found: dict[str, str] = {}
+    try:
+        for effect in system.explain_plugins():
+            for change in effect.diff:
+                found[".".join(map(_text.quote, _text.split_dotted(change.path)[:2]))] = effect.name
+    except (MainspringError, ValueError):
+        pass
+    return found
+
+
+def _component(
+    system: System, id: Id, made: Component[Any], entry: Node | None, plugin: str | None, values: list[Value]
+) -> None:
+    otherwise = Origin("plugin", plugin) if plugin and entry is None else Origin("python", "", made.site)
+    head = entry.head() if entry is not None else None
+    target = head.nodes.get("component") if isinstance(head, Map) else None
+    values.append(Value(words.plain(id), target_of(made), origin_of(target) if target is not None else otherwise))
+    written = _child(entry, "config") if entry is not None else None
+    config = made.config
+    for name, value in config.items():
+        node = found_at(entry, ("config", name)) if entry is not None and written is not None else None
+        inner = node[0] if node is not None and node[1] else None
+        _constant((*id, "config", name), value, inner, plugin, values, otherwise)
+    given = _from_base(system, id, config)
+    for name, text in given.items():
+        values.append(Value(words.plain((*id, "config", name)), text, Origin("base")))
+    for name, default, site in _defaults(made):
+        if name not in config and name not in given:
+            values.append(Value(words.plain((*id, "config", name)), shown(default), Origin("default", "", site)))
+    if isinstance(head, Map):
+        for key, one in head.nodes.items():
+            if key not in ("component", "config", "subsystem"):
+                _walk(one, (*id, key), values)
+
+
+def _constant(
+    path: tuple[Any, ...],
+    value: Any,
+    node: Node | None,
+    plugin: str | None,
+    values: list[Value],
+    otherwise: Origin | None = None,
+) -> None:
+    if type(value) is dict and value:
+        for key, one in value.items():
+            _constant((*path, key), one, _child(node, key) if node is not None else None, plugin, values, otherwise)
+        return
+    fallback = otherwise or (Origin("plugin", plugin) if plugin else Origin("python"))
+    origin = origin_of(node) if node is not None else fallback
+    values.append(Value(words.plain(path), shown(value), origin))
+
+
+def _from_base(system: System, id: Id, own: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        effective = system.describe()[id].config if _has_base(system) else {}
+    except (MainspringError, LookupError):
+        return {}
+    return {name: shown(value) for name, value in dict(effective or {}).items() if name not in own}
+
+
+def _has_base(system: System) -> bool:
+    return getattr(system, "base", None) is not None
+
+
+def _defaults(made: Component[Any]) -> list[tuple[str, Any, Site | None]]:
+    target = made.scope if made.scope is not None else made.start
+    if not callable(target):
+        return []
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    function = inspect.unwrap(target)
+    code = getattr(function, "__code__", None)
+    site = Site(code.co_filename, code.co_firstlineno) if code is not None else None
+    return [
+        (parameter.name, parameter.default, site)
+        for parameter in parameters
+        if parameter.default is not parameter.empty and parameter.default is not Context.here
+    ]
