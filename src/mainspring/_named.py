@@ -25,7 +25,8 @@ F = TypeVar("F", bound=Callable[[], System])
 _NAME: Final = re.compile(r"\w[\w.-]*")
 _FORM: Final = "A name is made of letters, digits, _, - and dots, and begins with a letter, a digit or _."
 _KEYS: Final = ("modules", "systems")
-_SYSTEM_KEYS: Final = ("target", "doc")
+_SYSTEM_KEYS: Final = ("target", "doc", "profile", "settings")
+_FILES: Final = (".yaml", ".yml", ".json", ".toml", ".edn")
 _TABLE: Final = "[tool.mainspring]"
 
 
@@ -160,10 +161,17 @@ def isolated() -> Generator[None, None, None]:
 # --- Listed in pyproject.toml -----------------------------------------------------------------------------------------
 
 
+class _Listed(NamedTuple):
+    target: str
+    doc: str | None = None
+    profile: str | None = None
+    settings: tuple[str, ...] = ()
+
+
 class _Project(NamedTuple):
     file: str
     modules: tuple[str, ...]
-    systems: Mapping[str, tuple[str, str | None]]
+    systems: Mapping[str, _Listed]
 
     @property
     def directory(self) -> str:
@@ -198,9 +206,12 @@ class _Project(NamedTuple):
             UnknownSystem: there is no such thing.
             DefinitionError: it is registered, too, and as something else.
         """
-        target, _ = self.systems[name]
+        entry = self.systems[name]
+        target = entry.target
         self._count_directory()
-        thing = _found(target, self.directory)
+        thing = (
+            _of_files(entry, self.directory) if entry.settings or _is_file(target) else _found(target, self.directory)
+        )
         registered = _registry.get(name)
         if registered is not None and thing is not registered.function and registered.target != target:
             what = f"There are two systems named {name}: {registered.target} and {target}, which is listed in {_TABLE}."
@@ -276,7 +287,7 @@ class _Reader:
 
     def project(self, table: Any) -> _Project:
         modules: list[str] = []
-        systems: dict[str, tuple[str, str | None]] = {}
+        systems: dict[str, _Listed] = {}
         if self._is_table(table, "mainspring", _TABLE):
             self._keys(table, _KEYS, _TABLE)
             given = table.get("modules", [])
@@ -294,15 +305,15 @@ class _Reader:
             raise DefinitionError.of(self._problems)
         return _Project(self._file, tuple(modules), systems)
 
-    def _system(self, name: str, entry: Any) -> tuple[str, str | None]:
+    def _system(self, name: str, entry: Any) -> _Listed:
         if _NAME.fullmatch(name) is None:
             self._wrong(f"{name!r} cannot be the name of a system", name, _FORM)
         if isinstance(entry, str):
-            return entry, None
+            return _Listed(entry)
         example = f'For example: {name} = "app.main:system", or {{ target = "app.main:system", doc = "..." }}'
         if not isinstance(entry, dict):
             self._wrong(f"the system {name} is {entry!r}, not a target", name, example)
-            return "", None
+            return _Listed("")
         self._keys(entry, _SYSTEM_KEYS, f"the system {name}")
         target, doc = entry.get("target"), entry.get("doc")
         if target is None:
@@ -311,7 +322,18 @@ class _Reader:
             self._wrong(f"the target of {name} is {target!r}, not a text", "target", example)
         if not isinstance(doc, str | None):
             self._wrong(f"the doc of {name} is {doc!r}, not a text", "doc")
-        return str(target), doc if isinstance(doc, str) else None
+        profile, settings = entry.get("profile"), entry.get("settings", [])
+        settings = [settings] if isinstance(settings, str) else settings
+        if not isinstance(profile, str | None):
+            self._wrong(f"the profile of {name} is {profile!r}, not a text", "profile")
+        elif profile is not None and not settings and not _is_file(str(target)):
+            self._wrong(
+                f"the system {name} has a profile, and neither settings nor a file that has profiles", "profile"
+            )
+        if not isinstance(settings, list) or not all(isinstance(file, str) for file in settings):
+            self._wrong(f"the settings of {name} are {settings!r}, not files", "settings")
+            settings = []
+        return _Listed(str(target), doc if isinstance(doc, str) else None, profile, tuple(settings))
 
     def _is_table(self, table: Any, key: str, what: str) -> bool:
         if not isinstance(table, dict):
@@ -348,12 +370,14 @@ def named(name: str) -> System:
         UnknownSystem: there is none. Where that is because something raised, that is the cause.
         DefinitionError: the module or the function defines something that cannot be, or there are two of that name.
     """
+    if _is_file(name):
+        return _of_files(_Listed(name), None)()
     if ":" in name:
         return _made(_found(name, None), name)
     project = _project()
     broken = project.import_modules(name) if project is not None else []
     if project is not None and name in project.systems:
-        target, _ = project.systems[name]
+        target = project.systems[name].target
         try:
             return _made(project.found(name), target)
         except UnknownSystem as error:
@@ -387,7 +411,7 @@ def named_systems() -> list[NamedSystem]:
     project = _project()
     found: list[NamedSystem] = []
     broken: list[tuple[str, MainspringError]] = []
-    listed: Mapping[str, tuple[str, str | None]] = {}
+    listed: Mapping[str, _Listed] = {}
     if project is not None:
         broken, listed = project.import_modules(), project.systems
         found = [_listed(project, name) for name in listed]
@@ -398,7 +422,7 @@ def named_systems() -> list[NamedSystem]:
 
 
 def _listed(project: _Project, name: str) -> NamedSystem:
-    target, doc = project.systems[name]
+    target, doc, *_ = project.systems[name]
     try:
         thing = project.found(name)
         if isinstance(thing, System):
@@ -473,6 +497,31 @@ def _found(target: str, directory: str | None) -> Any:
         found = _attribute(found, name, path, module)
         path.append(name)
     return found
+
+
+def _is_file(target: str) -> bool:
+    """Whether a target is a file that says a system."""
+    return os.path.splitext(target)[1].lower() in _FILES and ":" not in target
+
+
+def _of_files(entry: _Listed, directory: str | None) -> Callable[[], System]:
+    """A function that reads a system from files, or settings for one written in Python.
+
+    The environment variable MAINSPRING_PROFILE counts for more than what is listed.
+    """
+
+    def read() -> System:
+        # The room is known by name only, so that all the rest works without it.
+        config: Any = importlib.import_module(".config", __package__)
+        files = [os.path.join(directory or "", file) for file in entry.settings]
+        profile = None if os.environ.get("MAINSPRING_PROFILE") else entry.profile
+        if _is_file(entry.target):
+            found: System = config.load(os.path.join(directory or "", entry.target), *files, profile=profile)
+        else:
+            found = config.load(*files, system=_made(_found(entry.target, directory), entry.target), profile=profile)
+        return found
+
+    return read
 
 
 def _refuse_form(target: str, module: str, attributes: str) -> None:

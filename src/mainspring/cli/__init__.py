@@ -1,8 +1,9 @@
-"""The command line: `mainspring run|check|plan|graph|describe|plugins TARGET`, and `mainspring list`.
+"""The command line: `mainspring run|check|plan|graph|describe|config|schema|plugins TARGET`, and `mainspring list`.
 
 _load.py   where modules are looked for, and what cannot be had
 _list.py   the systems that have names
 _set.py    what `--set` and `--select` say
+_files.py  systems from files: profiles, settings
 _leave.py  leaving a process whose threads do not end
 """
 
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 from mainspring import DefinitionError, MainspringError, System, named_systems
 from mainspring.runner import run, show
 
+from ._files import Target, provenance, schema
 from ._leave import leave_within
 from ._list import as_data, as_text
 from ._load import Trouble, on_path
-from ._set import overridden, split_select
+from ._set import split_select
 
 if TYPE_CHECKING:
     from mainspring import Description
@@ -33,7 +35,14 @@ _TARGET = """\
 TARGET is the name of a system, as `mainspring list` prints them, or says where
 it is: package.module:attribute, for example app.system:system. The attribute
 is a System, or a function without required arguments that returns one; it may
-be dotted. Modules are looked for in the current directory first.
+be dotted. Modules are looked for in the current directory first. Or it is a
+file that says a system: system.yaml, .json, .toml or .edn.
+"""
+_FILES = """\
+--settings FILE lays a file with settings over the system; of several the later
+ones are on top, and --set on top of all. --profile NAME chooses what files say
+for one environment, as the variable MAINSPRING_PROFILE does; of several, with
+commas, the first that a file knows counts.
 """
 _SET = """\
 --set PATH=VALUE exchanges a part of the system, by the paths of
@@ -141,11 +150,15 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         name: str, command: Callable[[argparse.Namespace], int], help: str, epilog: str
     ) -> argparse.ArgumentParser:
         one = bare(name, command, help, epilog)
-        one.add_argument("target", metavar="TARGET", help="a name, or package.module:attribute")
+        one.add_argument("target", metavar="TARGET", help="a name, package.module:attribute, or a file")
+        one.add_argument("--profile", metavar="NAME", help="the profile of what is read from files")
+        one.add_argument(
+            "--settings", metavar="FILE", action="append", default=[], help="a file with settings for the system"
+        )
         return one
 
     def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
-        one = with_target(name, command, help, f"{_TARGET}\n{_SET}")
+        one = with_target(name, command, help, f"{_TARGET}\n{_FILES}\n{_SET}")
         one.add_argument(
             "--select",
             metavar="ID,...",
@@ -153,10 +166,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
             help="only these components, groups, patterns (db.*) or tags (tag:http), and what they need; "
             "with - in front: not these",
         )
+        with_set(one)
+        return one
+
+    def with_set(one: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--set", metavar="PATH=VALUE", action="append", default=[], help="exchange something in it; see below"
         )
-        return one
 
     running = add("run", _run, "start the system, wait for Ctrl-C or SIGTERM, stop it in order; SIGHUP restarts it")
     running.epilog = f"{_STATUSES}\n{_PROGRESS}\n{running.epilog}"
@@ -179,9 +195,33 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "ids", metavar="ID", nargs="*", help="a component, a group, a pattern or a tag; everything if not given"
     )
     describe.add_argument("--json", action="store_true", help="as JSON")
-    plugins = with_target(
-        "plugins", _plugins, "print the plugins of the system, and what each of them changed", _TARGET
+    config = with_target(
+        "config",
+        _config,
+        "print every value of the system with where it is from; secrets are masked",
+        f"{_TARGET}\n{_FILES}\n{_SET}",
     )
+    with_set(config)
+    config.add_argument(
+        "--expanded",
+        metavar="ID,...",
+        nargs="?",
+        const="",
+        help="what modules become, instead of their settings; of these modules only, if any are named",
+    )
+    config.add_argument("--diff", metavar="PROFILE", nargs=2, help="what differs between two profiles")
+    config.add_argument("--json", action="store_true", help="as JSON")
+    schemas = with_target(
+        "schema", _schema, "write a JSON Schema for files with settings, for editors", f"{_TARGET}\n{_FILES}"
+    )
+    schemas.set_defaults(set=[])
+    plugins = with_target(
+        "plugins",
+        _plugins,
+        "print the plugins of the system, and what each of them changed",
+        f"{_TARGET}\n{_FILES}",
+    )
+    plugins.set_defaults(set=[])
     plugins.add_argument("--json", action="store_true", help="as JSON")
     names = bare("list", _list, "print the systems that have names, where they are, and what they are for", _NAMES)
     names.add_argument("--json", action="store_true", help="as JSON")
@@ -284,8 +324,32 @@ def _describe(options: argparse.Namespace) -> int:
     return 0
 
 
+def _config(options: argparse.Namespace) -> int:
+    expand: bool | list[str] = options.expanded is not None
+    if options.expanded:
+        expand = split_select([options.expanded])
+    target = _target(options)
+    if options.diff:
+        if options.profile is not None:
+            raise Trouble("--diff names two profiles, and --profile a third. Leave one of them away.")
+        old, new = (provenance(target._replace(profile=profile), expand) for profile in options.diff)
+        if options.json:
+            _print(_json({profile: one.as_dict() for profile, one in zip(options.diff, (old, new), strict=True)}))
+        else:
+            _print(old.diff(new) or f"The profiles {options.diff[0]} and {options.diff[1]} do not differ.")
+        return 0
+    found = provenance(target, expand)
+    _print(_json(found.as_dict()) if options.json else str(found))
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    _print(_json(schema(_target(options))))
+    return 0
+
+
 def _plugins(options: argparse.Namespace) -> int:
-    report = System.named(options.target).explain_plugins()
+    report = _loaded(options).explain_plugins()
     _print(_json(report.as_dict()) if options.json else str(report))
     return 0
 
@@ -329,8 +393,12 @@ def _json(data: Any) -> str:
 # --- what they share --------------------------------------------------------------------------------------------------
 
 
+def _target(options: argparse.Namespace) -> Target:
+    return Target(options.target, options.profile, options.settings, options.set)
+
+
 def _loaded(options: argparse.Namespace) -> System:
-    return overridden(System.named(options.target), options.set)
+    return _target(options).system()
 
 
 def _selected(options: argparse.Namespace) -> System:

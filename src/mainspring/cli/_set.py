@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -31,14 +31,39 @@ def overridden(system: System, settings: Sequence[str]) -> System:
         Trouble: a setting is not of that form, or its value not of the kind that stands there now.
         BadOverride: a path names nothing.
     """
+    changes = changes_of(system, settings)
+    return system.override(changes) if changes else system
+
+
+def changes_of(system: System, settings: Sequence[str], known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values that `settings` say, by path, each of the kind that stands there now.
+
+    Parameters:
+        system: the system.
+        settings: each `path=value`.
+        known: what stands at a path, where that is known otherwise.
+
+    Raises:
+        Trouble: a setting is not of that form, or its value not of the kind that stands there now.
+    """
     changes: dict[str, Any] = {}
     for setting in settings:
-        form = _PATH.fullmatch(setting)
-        if form is None:
-            raise Trouble(f"--set {setting} has no value. Write --set path=value, for example --set env.port=8080")
-        path, text = form[1].strip(), form[2]
-        changes[path] = _value(setting, text, _old(system, path))
-    return system.override(changes) if changes else system
+        path, text = split_setting(setting)
+        old = known[path] if known is not None and path in known else _old(system, path)
+        changes[path] = _value(setting, text, old)
+    return changes
+
+
+def split_setting(setting: str) -> tuple[str, str]:
+    """Path and text of a setting.
+
+    Raises:
+        Trouble: it is not of the form `path=value`.
+    """
+    form = _PATH.fullmatch(setting)
+    if form is None:
+        raise Trouble(f"--set {setting} has no value. Write --set path=value, for example --set env.port=8080")
+    return form[1].strip(), form[2]
 
 
 def _old(system: System, path: str) -> Any:

@@ -472,15 +472,17 @@ class Builder:
             what = f"The config is {shown(head)}, not a mapping of arguments."
             raise BadComponent([node.problem(BadComponent, what, "Write config: {argument: value}.")])
         made: dict[str, Any] = {}
+        from_: dict[str, Document] = {}
         for key, one in head.nodes.items():
             value = self._data(one)
             if value is ABSENT:
                 continue
             name = words.argument(key) if isinstance(key, str) else str(key)
-            if name in made:
+            if name in made and one.document is from_[name]:
                 what = f"The argument {name} is given twice, the second time as {key}."
                 self.problems.append(one.problem(BadFile, what, "Keep one of the two."))
-            made[name] = value.value if isinstance(value, Object) else value
+            # Of two spellings in two layers the one on top counts, and it comes later.
+            made[name], from_[name] = value.value if isinstance(value, Object) else value, one.document
         return made
 
     def _subsystem(self, id: Id, node: Node, head: Map) -> Component[Any]:

@@ -235,6 +235,7 @@ class Session:
         self.stack: list[Node] = []
         self.tainted: list[bool] = []
         self.secrets: set[str] = set()
+        self.modules: list[tuple[Id, Node]] = []  # that were expanded
         self.made = 0  # how many values were worked out, so that references to references cannot make more than anybody can hold
 
     def count(self, node: Node) -> None:
@@ -281,7 +282,7 @@ class Document:
         outer: the document that includes it.
     """
 
-    __slots__ = ("below", "bound", "folder", "format", "identity", "kind", "name", "outer", "root", "session")
+    __slots__ = ("below", "bound", "folder", "format", "identity", "kind", "module", "name", "outer", "root", "session")
 
     def __init__(
         self,
@@ -294,6 +295,7 @@ class Document:
         kind: str = "file",
     ) -> None:
         self.session, self.name, self.identity, self.outer, self.kind = session, name, identity, outer, kind
+        self.module: Id | None = None  # the module that it says what it becomes
         self.below: Any = None  # the system that it stands for, where it is the one below settings
         self.format, self.folder = format, folder
         self.root: Node | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence, Set
+from numbers import Number
 from typing import Any, Final, Literal, NamedTuple
 
 from mainspring import BadFile, Problem, Secret, Site
@@ -130,6 +131,13 @@ _RAISE: Final = "Where that is meant, allow more: config.read(..., limits=Limits
 _LARGEST_KEY: Final = 10**15
 
 
+def is_large_number(value: Any) -> bool:
+    """Whether a value is a number that should not be a key or in a set."""
+    if not isinstance(value, Number):
+        return False
+    return not isinstance(value, int | float) or abs(value) >= _LARGEST_KEY
+
+
 class Keys:
     """The keys of one mapping, as they are read: says where one is repeated."""
 
@@ -144,7 +152,7 @@ class Keys:
         Raises:
             BadFile: the mapping has it already; or it is a number that no mapping of Python should have as a key.
         """
-        if isinstance(key, Scalar) and isinstance(key.value, int | float) and abs(key.value) >= _LARGEST_KEY:
+        if isinstance(key, Scalar) and is_large_number(key.value):
             raise bad_file("A key is a number of more than 15 digits.", key.site, "Write it in quotation marks.")
         known = _known(key)
         if known in self._known:
@@ -198,6 +206,8 @@ def hashable(value: Any) -> Any:
         return tuple(map(hashable, value))
     if isinstance(value, set | frozenset):
         return frozenset(map(hashable, value))
+    if is_large_number(value):
+        raise TypeError("a number of more than 15 digits")
     hash(value)
     return value
 

@@ -12,7 +12,7 @@ from ._evaluate import ABSENT, Document, Imported, Leaf, Map, Node, Realizer, Re
 from ._form import form_of
 from ._groups import Grouped
 from ._sources import found as found_source
-from ._sources import is_file_name
+from ._sources import is_file_name, refuse_loop
 
 if TYPE_CHECKING:
     from ._build import Builder
@@ -40,9 +40,8 @@ def expanded(root: Node, expand: bool | Iterable[str], builder: Builder) -> Node
     )
     known: dict[Id, Node] = {}
     if wanted is not None:
-        _refuse_unknown(root, wanted)
+        refuse_unknown(wanted, {tuple(id) for id, _ in _modules(root)})
     layers: list[tuple[Id, Node]] = []
-    names: set[str] = set()
     for _ in range(ROUNDS):
         fresh = [(id, node) for id, node in _modules(root) if id not in known]
         fresh = [(id, node) for id, node in fresh if wanted is None or tuple(id) in wanted or id in known]
@@ -51,7 +50,7 @@ def expanded(root: Node, expand: bool | Iterable[str], builder: Builder) -> Node
         for id, node in fresh:
             known[id] = node
             layers.append((id, _expansion(id, node, builder)))
-            names.add(str(id))
+            builder.session.modules.append((id, node))
         if wanted is not None:
             wanted |= {tuple(id) for _, layer in layers for id, _ in _modules(layer)}
         root = _whole(root, layers, known)
@@ -63,8 +62,12 @@ def expanded(root: Node, expand: bool | Iterable[str], builder: Builder) -> Node
     return root
 
 
-def _refuse_unknown(root: Node, wanted: Iterable[tuple[str, ...]]) -> None:
-    there = {tuple(id) for id, _ in _modules(root)}
+def refuse_unknown(wanted: Iterable[tuple[str, ...]], there: set[tuple[str, ...]]) -> None:
+    """Refuse ids that are of no module.
+
+    Raises:
+        BadComponent: with the nearest that there is.
+    """
     for one in wanted:
         if one not in there:
             known = [words.dotted(id) for id in there]
@@ -103,7 +106,8 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
     said = head.nodes["module"]
     target = said.head()
     config = _config(head.nodes.get("config"))
-    document = Document(builder.session, f"the module {id}", kind="module", outer=node.document)
+    document = Document(builder.session, str(id), kind="module", outer=node.document)
+    document.module = id
     if isinstance(target, Leaf) and isinstance(target.value, str) and is_file_name(target.value):
         options = builder.session.options
         try:
@@ -113,8 +117,9 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
             read = found_source(source, options.limits)
         except DefinitionError as error:
             raise error.at(said.site) from None
-        document = Document(builder.session, read.name, read.format, read.folder, read.identity)
-        document.bound = config
+        refuse_loop(said, read)
+        document = Document(builder.session, read.name, read.format, read.folder, read.identity, node.document)
+        document.bound, document.module = config, id
         made = Grouped(document, read.form, None, ())
         document.root = made
         return made
@@ -157,7 +162,13 @@ def _whole(root: Node, layers: list[tuple[Id, Node]], known: Mapping[Id, Node]) 
     """What is written, without the modules, over what the modules say."""
     own = _without(root, known)
     _refuse_conflicts(own, layers, known)
-    return Node.layered([*(_without(layer, known) for _, layer in layers), own], ())
+    made = Node.layered([*(_without(layer, known) for _, layer in layers), own], ())
+    head, written = made.head(), root.head()
+    if not (isinstance(head, Map) and isinstance(written, Map)):
+        return made
+    # The groups stay in the order in which they are written, and those that only modules bring come after them.
+    names = dict.fromkeys([*(name for name in written.nodes if name in head.nodes), *head.nodes])
+    return _with_head(made, Map({name: head.nodes[name] for name in names}, head.site))
 
 
 def _without(root: Node, known: Mapping[Id, Node]) -> Node:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mainspring import Component, Context, Id, MainspringError, Origins, Secret, Site, System, is_ref
 
 from .. import _text
 from . import _words as words
-from ._evaluate import ABSENT, Imported, Leaf, Made, Map, Node, Origin, Reference, Seq, Wanted
+from ._evaluate import ABSENT, Document, Imported, Leaf, Made, Map, Node, Origin, Reference, Seq, Wanted
+from ._modules import refuse_unknown
 
 if TYPE_CHECKING:
     from ._settings import Settings
@@ -306,12 +307,12 @@ def target_of(made: Component[Any]) -> str:
 # --- Of a system --------------------------------------------------------------------------------------------------------
 
 
-def explain(system: System, *, expand: bool = False) -> Provenance:
+def explain(system: System, *, expand: bool | Iterable[str] = False) -> Provenance:
     """Where each value of a system is from: a place in a file, an environment variable, the command line, a default, a plugin.
 
     Parameters:
         system: any system, made from files or not.
-        expand: whether what modules made is shown; if not, the modules are.
+        expand: whether what modules made is shown, or the ids of those of which it is; of the others their settings are.
 
     Returns:
         The values, in order.
@@ -326,8 +327,8 @@ def explain(system: System, *, expand: bool = False) -> Provenance:
     origins = system.origins if isinstance(system.origins, FileOrigins) else None
     by_plugin = _by_plugin(system)
     values: list[Value] = []
-    modules = _module_nodes(origins) if origins is not None and not expand else []
-    for id, node in modules:
+    closed = _closed(origins, expand) if origins is not None else {}
+    for id, node in closed.items():
         _walk(node, tuple(id), values)
     for group, nodes in system.groups.items():
         for name, node in nodes.items():
@@ -335,7 +336,7 @@ def explain(system: System, *, expand: bool = False) -> Provenance:
             entry = origins.nodes.get(id) if origins is not None else None
             if origins is not None and entry is not None and not origins.is_as_written(id, node):
                 entry = None
-            if modules and entry is not None and _is_of_module(entry):
+            if entry is not None and _is_made_by(entry, closed):
                 continue
             plugin = by_plugin.get(str(id))
             if isinstance(node, Component):
@@ -348,23 +349,32 @@ def explain(system: System, *, expand: bool = False) -> Provenance:
     return Provenance(values, profiles)
 
 
-def _module_nodes(origins: FileOrigins) -> list[tuple[Id, Node]]:
-    modules: Any = getattr(origins.root.document.session, "modules", ())
-    return list(modules)
+def _closed(origins: FileOrigins, expand: bool | Iterable[str]) -> dict[Id, Node]:
+    """The modules of which the settings are shown, instead of what they made.
+
+    Raises:
+        BadComponent: there is no such module.
+    """
+    modules = dict(origins.root.document.session.modules)
+    if isinstance(expand, bool):
+        return {} if expand else modules
+    opened = {words.split_id(one) for one in ([expand] if isinstance(expand, str) else expand)}
+    refuse_unknown(opened, {tuple(id) for id in modules})
+    return {id: node for id, node in modules.items() if tuple(id) not in opened}
 
 
-def _is_of_module(entry: Node) -> bool:
-    nodes = entry.layers or (entry,)
-    return all(_document_kind(node) == "module" for node in nodes)
+def _is_made_by(entry: Node, closed: Mapping[Id, Node]) -> bool:
+    """Whether all that is said of a component is said by modules that are not to be shown expanded."""
+    return bool(closed) and all(_module_of(node) in closed for node in entry.layers or (entry,))
 
 
-def _document_kind(node: Node) -> str:
-    document: Any = node.document
+def _module_of(node: Node) -> Id | None:
+    document: Document | None = node.document
     while document is not None:
-        if document.kind == "module":
-            return "module"
+        if document.module is not None:
+            return document.module
         document = document.outer
-    return node.document.kind
+    return None
 
 
 def _by_plugin(system: System) -> dict[str, str]:

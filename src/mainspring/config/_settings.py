@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict
 
 from mainspring import BadFile, DefinitionError, Problem, Site, System, UnknownProfile
 
@@ -15,9 +15,12 @@ from ._evaluate import (
     Deferred,
     Document,
     Later,
+    Leaf,
+    Map,
     Node,
     Options,
     Realizer,
+    Reference,
     Session,
     data_of,
     kept_as_data,
@@ -293,6 +296,30 @@ class Settings:
         made._base = system
         return made
 
+    NOWHERE: ClassVar[Any] = ABSENT
+    """What `at` gives where nothing is written."""
+
+    def at(self, path: str) -> Any:
+        """What is written at a place of a system, worked out; `NOWHERE` where nothing is.
+
+        Parameters:
+            path: for example "env.port".
+
+        Raises:
+            DefinitionError: it cannot be worked out.
+        """
+        _, node = self._root(True)
+        for part in words.split_id(path):
+            head = node.head()
+            found = head.nodes.get(part) if isinstance(head, Map) else None
+            if found is None:
+                return ABSENT
+            node = found
+        head = node.head()
+        if isinstance(head, Leaf):
+            return None if isinstance(head.value, Reference) else head.value
+        return data_of(node)
+
     def with_values(self, values: Mapping[str, Any], origin: str = "command line") -> Settings:
         """The same settings with single values on top.
 
@@ -305,7 +332,7 @@ class Settings:
             form = form_of(value)
             for part in reversed(words.split_id(path)):
                 form = Entries([(Scalar(part), form)])
-            made._layers.append((origin, path, form))
+            made._layers.append((origin, f"--set {path}" if origin == "command line" else path, form))
         return made
 
     def another(self, source: Any) -> Settings:

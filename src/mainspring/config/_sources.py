@@ -385,7 +385,7 @@ def included(node: Node, name: str, from_package: str | None, is_optional: bool)
         one = found(source, options.limits)
     except DefinitionError as error:
         raise error.at(node.site) from None
-    _refuse_loop(node, one)
+    refuse_loop(node, one)
     inner = Document(node.document.session, one.name, one.format, one.folder, one.identity, document)
     inner.root = Node.of(inner, one.form, node.path)
     return inner.root
@@ -402,7 +402,12 @@ def _missing(node: Node, name: str, from_package: str | None, is_optional: bool)
     raise BadFile([node.problem(BadFile, what, hint)])
 
 
-def _refuse_loop(node: Node, one: Found) -> None:
+def refuse_loop(node: Node, one: Found) -> None:
+    """Refuse a file that includes itself, however far round.
+
+    Raises:
+        CycleError: it does.
+    """
     chain: list[Document] = []
     document: Document | None = node.document
     while document is not None:

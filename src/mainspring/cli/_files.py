@@ -1,0 +1,120 @@
+"""Systems from files on the command line: profiles, settings, and what `--set` says of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mainspring import System
+
+from ._load import Trouble
+from ._set import changes_of, overridden, split_setting
+
+if TYPE_CHECKING:
+    from mainspring import config
+
+PROFILE: Final = "MAINSPRING_PROFILE"
+SUFFIXES: Final = (".yaml", ".yml", ".json", ".toml", ".edn")
+
+
+class Target(NamedTuple):
+    """What the command line says about the system.
+
+    Parameters:
+        name: a name, `package.module:attribute`, or a file.
+        profile: the profile, or several with commas; `None` where none is given.
+        files: files with settings, the later ones on top.
+        settings: what `--set` says, each `path=value`.
+    """
+
+    name: str
+    profile: str | None
+    files: Sequence[str]
+    settings: Sequence[str]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the system itself is in a file."""
+        return os.path.splitext(self.name)[1].lower() in SUFFIXES
+
+    def system(self) -> System:
+        """The system.
+
+        Raises:
+            MainspringError: it cannot be had.
+        """
+        with _in_profile(self.profile):
+            if not self.is_file and not self.files:
+                made = overridden(System.named(self.name), self.settings)
+            else:
+                made = self._from_files()
+        if self.profile is not None and made.origins is None:
+            raise Trouble(f"--profile {self.profile}: {self.name} is made of no file, and has no profiles.")
+        return made
+
+    def _from_files(self) -> System:
+        from mainspring import config
+
+        if self.is_file:
+            settings = config.Settings(self.name, *self.files)
+        else:
+            settings = config.Settings(*self.files).over(System.named(self.name))
+        if not self.settings:
+            return settings.system()
+        return _with_values(settings, self.settings)
+
+
+def _with_values(settings: config.Settings, given: Sequence[str]) -> System:
+    """The system with single values on top: as the last layer, so that whatever depends on them sees them."""
+    before = settings.system()
+    layer: dict[str, Any] = {}
+    later: list[str] = []
+    for setting in given:
+        path, _ = split_setting(setting)
+        old = settings.at(path)
+        if old is settings.NOWHERE and not _is_argument(before, path):
+            later.append(setting)  # a place that no file speaks of: an override knows whether there is such a thing
+        elif old is settings.NOWHERE:
+            layer |= changes_of(before, [setting])
+        else:
+            layer |= changes_of(before, [setting], {path: old})
+    changed = settings.with_values(layer).system() if layer else before
+    return overridden(changed, later)
+
+
+def _is_argument(system: System, path: str) -> bool:
+    group, _, rest = path.partition(".")
+    name, _, slot = rest.partition(".")
+    return '"' not in path and slot.startswith("config.") and f"{group}.{name}" in system
+
+
+@contextmanager
+def _in_profile(profile: str | None) -> Generator[None, None, None]:
+    """Let all that reads files, in functions of the user as well, do so in a profile."""
+    before = os.environ.get(PROFILE)
+    if profile is not None:
+        os.environ[PROFILE] = profile
+    try:
+        yield
+    finally:
+        if profile is not None:
+            if before is None:
+                os.environ.pop(PROFILE, None)
+            else:
+                os.environ[PROFILE] = before
+
+
+def provenance(target: Target, expand: bool | Sequence[str]) -> config.Provenance:
+    """Where each value of the system is from."""
+    from mainspring import config
+
+    return config.explain(target.system(), expand=expand)
+
+
+def schema(target: Target) -> Mapping[str, Any]:
+    """The JSON Schema of a file with settings for the system, or with the system itself."""
+    from mainspring import config
+
+    return config.json_schema(target.system())
