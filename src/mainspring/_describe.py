@@ -126,7 +126,7 @@ class _Told(Entry):
     secrets: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return _scrubbed(super().__str__(), self.secrets)
+        return _text.scrubbed(super().__str__(), self.secrets)
 
 
 # To everybody else it is one.
@@ -240,7 +240,15 @@ class Description(Mapping[Id, Entry]):
         return {str(entry.id): _plain(entry._asdict(), secrets) for entry in entries}
 
     def __str__(self) -> str:
-        return _scrubbed("\n\n".join(str(self[id]) for id in self), self._secrets())
+        return _text.scrubbed("\n\n".join(str(self[id]) for id in self), self._secrets())
+
+    def scrubbed(self, text: str) -> str:
+        """A text without the secrets that the definition knows.
+
+        Parameters:
+            text: any text, for example of an exception that a component raised.
+        """
+        return _text.scrubbed(text, self._secrets())
 
     def _secrets(self) -> tuple[str, ...]:
         if self._hidden is None:
@@ -248,15 +256,19 @@ class Description(Mapping[Id, Entry]):
         return self._hidden
 
     def _found_secrets(self) -> tuple[str, ...]:
+        known: tuple[str, ...] | None = self._definition.cache.get("secrets")
+        if known is not None:
+            return known
         # What an instance shows of itself is its own; but the values that are known to be secret are not shown there either.
         found: set[str] = set()
         for nodes in self._definition.groups.values():
             for node in nodes.values():
                 data = node._value if isinstance(node, Constant) else (node._config, node._spec.start)
                 for _, leaf in refs.leaves(data):
-                    if isinstance(leaf, refs.Secret):
-                        found.update(str(value) for _, value in refs.walk(leaf) if isinstance(value, str | int | bytes))
-        return tuple(sorted((text for text in found if len(text) > 3), key=len, reverse=True))
+                    if isinstance(leaf, refs.Secret) or hasattr(leaf, "get_secret_value"):
+                        found |= _text.secret_texts(leaf)
+        known = self._definition.cache["secrets"] = tuple(found)
+        return known
 
 
 def _as_written(reference: Reference) -> Any:
@@ -324,17 +336,11 @@ def shown_config(store: Store, node: int) -> dict[str, Any]:
     return shown
 
 
-def _scrubbed(text: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
-
-
 def _plain(value: Any, secrets: Sequence[str]) -> Any:
     if value is None or (isinstance(value, bool | int | float) and str(value) not in secrets):
         return value
     if isinstance(value, str):
-        return _scrubbed(str(value), secrets)
+        return _text.scrubbed(str(value), secrets)
     if isinstance(value, Id | Site):
         return str(value)
     if isinstance(value, Mapping):
@@ -342,5 +348,5 @@ def _plain(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v, secrets) for v in value]
     if isinstance(value, set | frozenset):
-        return sorted(_scrubbed(v if isinstance(v, str) else _short(v), secrets) for v in value)
-    return _scrubbed(_short(value), secrets)
+        return sorted(_text.scrubbed(v if isinstance(v, str) else _short(v), secrets) for v in value)
+    return _text.scrubbed(_short(value), secrets)

@@ -160,6 +160,61 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
+def secret_texts(value: object) -> set[str]:
+    """The ways in which a secret may be written in a text: as it is, quoted, in a URL; the password of one that is a URL.
+
+    Those of fewer than four characters are left out, because they would be found everywhere.
+
+    Parameters:
+        value: the secret; of one with parts, all of them are secret.
+    """
+    import re
+
+    reveal = getattr(value, "get_secret_value", None) or getattr(value, "reveal", None)
+    if callable(reveal):
+        return secret_texts(reveal())
+    if isinstance(value, Mapping):
+        return set().union(*map(secret_texts, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return set().union(*map(secret_texts, value))
+    if value is None or isinstance(value, bool) or not isinstance(value, str | bytes | int | float):
+        return set()
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    found = {text}
+    password = re.search(r"://[^/@:\s]*:([^@\s]+)@", text)
+    if password is not None:
+        found |= {password[1], _unquoted(password[1])}
+    for one in tuple(found):
+        found |= {repr(one)[1:-1], one.replace("\\", "\\\\").replace('"', '\\"'), _quoted_for_url(one)}
+    return {one for one in found if len(one) > 3}
+
+
+def _unquoted(text: str) -> str:
+    import re
+
+    return re.sub(r"%([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), text)
+
+
+def _quoted_for_url(text: str) -> str:
+    kept = [c if c.isascii() and (c.isalnum() or c in "_.-~") else "" for c in text]
+    return "".join(
+        one or "".join(f"%{byte:02X}" for byte in c.encode("utf-8", "replace"))
+        for one, c in zip(kept, text, strict=True)
+    )
+
+
+def scrubbed(text: str, secrets: Iterable[str]) -> str:
+    """A text with secrets masked, the longest first.
+
+    Parameters:
+        text: the text.
+        secrets: what must not stand in it, as `secret_texts` gives it.
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
 def mermaid(
     groups: Mapping[str, Sequence[tuple[str, str, str]]],
     edges: Iterable[tuple[str, str, str]],

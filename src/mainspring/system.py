@@ -330,6 +330,23 @@ class System(Unfinished):
         over = Base(base).over(self._definition.base)
         return System._of(self._definition.replace(base=over if over.slots else self._definition.base))
 
+    def scrubbed(self, text: str) -> str:
+        """A text with the secrets of the system masked: for what others say, such as the exceptions of components.
+
+        Parameters:
+            text: any text.
+
+        Returns:
+            The text, with `***` in the place of each value that is a `Secret` in the system, or a secret of pydantic, also where
+            it is quoted; and of the password of a URL that is one. Those of fewer than four characters are left alone.
+
+        Example:
+            >>> from mainspring import Secret
+            >>> System({"env": {"key": Secret("hunter2")}}).scrubbed("bad key: 'hunter2'")
+            "bad key: '***'"
+        """
+        return self.describe().scrubbed(text)
+
     def with_origins(self, origins: Origins | None) -> System:
         """The same system, knowing where what is in it was written: so that problems are told with their places in files.
 

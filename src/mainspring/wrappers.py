@@ -58,7 +58,8 @@ def _logged(level: int) -> Wrapper:
         except BaseException as error:
             took, kind = perf_counter() - began, type(error).__name__
             failed = logging.ERROR if isinstance(error, Exception) else level
-            _logger.log(failed, "%s: %s failed after %.3f s: %s: %s", call.id, call.handler, took, kind, error)
+            said = call.scrubbed(str(error))
+            _logger.log(failed, "%s: %s failed after %.3f s: %s: %s", call.id, call.handler, took, kind, said)
             raise
         _logger.log(level, "%s: %s took %.3f s", call.id, call.handler, perf_counter() - began)
         return result

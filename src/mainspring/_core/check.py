@@ -43,8 +43,7 @@ def _placed(problem: Problem, written: Definition) -> Problem:
     node = written.groups.get(id.group, {}).get(id.name) if id is not None else None
     if id is None or origins is None or node is None:
         return problem
-    site = origins.site(id, problem.path, node._value if isinstance(node, Constant) else node)
-    return problem if site is None else problem._replace(site=site)
+    return origins.placed(problem, node._value if isinstance(node, Constant) else node)
 
 
 def _from_base(problem: Problem, written: Definition) -> Problem:

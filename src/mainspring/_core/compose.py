@@ -148,6 +148,10 @@ class _Spot(NamedTuple):
     is_given: bool = True  # whether something stands there that an addition would replace
 
 
+def _slot(name: str, value: Any) -> dict[str, Any]:
+    return {name: value}
+
+
 class _Bad(Exception):
     def __init__(self, what: str, hint: str = "", path: Path | None = None, names: Iterable[str] = ()) -> None:
         self.what, self.hint, self.path, self.names = what, hint, path, names
@@ -541,7 +545,7 @@ class _Work:
             return _Spot(
                 own.get(signal, old) if named else old,
                 path,
-                lambda value: node.replace(**{slot: {**own, signal: value}}),
+                lambda value: node.replace(**_slot(slot, {**own, signal: value})),
                 reaches_in=named and old is not ABSENT,
             )
         name = str(rest[1])
@@ -555,7 +559,7 @@ class _Work:
         return _Spot(
             handlers.get(name, ABSENT),
             path,
-            lambda value: node.replace(**{slot: {**own, signal: {**own.get(signal, {}), name: value}}}),
+            lambda value: node.replace(**_slot(slot, {**own, signal: {**own.get(signal, {}), name: value}})),
             reaches_in=False,
         )
 

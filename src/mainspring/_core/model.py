@@ -1106,18 +1106,17 @@ class Origins:
 
     __slots__ = ()
 
-    def site(self, id: Id, path: Path, node: Any) -> Site | None:
-        """The place of something in a component or constant.
+    def placed(self, problem: Problem, node: Any) -> Problem:
+        """A problem with what is known of the place: file and line, and what to do there.
 
         Parameters:
-            id: the component or constant.
-            path: where in it, for example `("config", "dsn")`; of a constant, where in its value.
+            problem: what is wrong, with the id of the component or constant.
             node: the component, or the value of the constant, as it is now: not what was written, where it was exchanged since.
 
         Returns:
-            The place; `None` where it is not known.
+            The problem; as it was, where nothing more is known.
         """
-        return None
+        return problem
 
 
 class Definition:

@@ -19,7 +19,7 @@ from .._core.callables import Context, Handler, Id, is_async, signature_of
 from .._core.graph import Graph, graph_of, selected
 from .._core.inline import Handle
 from .._core.model import ABSENT, ConstructedAsync, Definition, Spec, parse_path
-from .._core.refs import name_of
+from .._core.refs import Secret, name_of
 from .._core.select import Selection, listed
 from ..errors import BadComponent, BadId, Problem, StateError, UnknownComponent
 from .handlers import GENERATOR, Awaited, BadScope, GivenUp, Shape, Unrun, _end_async, context_of, shape_of, unwind
@@ -34,6 +34,17 @@ _KEPT: Final = 32  # wrapped versions of one spec that are remembered
 PLAIN: Final = "a function"
 STEPS: Final = "a generator function"
 COROUTINE: Final = "a coroutine function"
+
+
+def _hidden(value: Any, shown: Any) -> set[str]:
+    """The texts of what stands in a value and is masked in what may be shown of it."""
+    if isinstance(shown, Secret) or hasattr(value, "get_secret_value"):
+        return _text.secret_texts(value)
+    if isinstance(value, Mapping) and isinstance(shown, Mapping):
+        return set().union(*(_hidden(one, shown[key]) for key, one in value.items() if key in shown))
+    if isinstance(value, list | tuple) and isinstance(shown, list | tuple) and len(value) == len(shown):
+        return set().union(*map(_hidden, value, shown))
+    return set()
 
 
 class HandlerCall:
@@ -118,6 +129,14 @@ class HandlerCall:
     def config(self) -> Mapping[str, Any]:
         """The resolved config with which the component was started, or is being started."""
         return self._context.config
+
+    def scrubbed(self, text: str) -> str:
+        """A text with the secrets in the component's config masked: for what a handler raised, before it is logged.
+
+        Parameters:
+            text: any text.
+        """
+        return _text.scrubbed(text, _hidden(self._context.config, self._context.shown))
 
     @property
     def meta(self) -> dict[str, Any]:

@@ -475,7 +475,7 @@ class Node:
             raise _loop(self, session.stack)
         if len(session.stack) >= DEEPEST:
             raise bad_file(
-                f"{words.dotted(self.path) or 'It'} stands for something that stands for something, more than {DEEPEST} times.",
+                f"{words.dotted(self.path) or 'It'} stands for what stands for something else, more than {DEEPEST} times.",
                 self.site,
                 "Refer to what is meant directly.",
             )

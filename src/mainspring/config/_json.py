@@ -91,7 +91,7 @@ class _Reader:
                     line, begun, ended = line + 1, ended + 1, find("\n", ended + 1)
                 into.append(Scalar(key, make(Site, (file, line, start - begun + 1))))
                 total += 1
-            value: Any
+            value: Any = None
             if match := value_at(text, at):
                 kind = match.lastindex
                 assert kind
@@ -217,7 +217,7 @@ class _Reader:
             raise self.bad(
                 start, "The file is empty, and JSON wants a value.", "Write {} for a mapping without entries."
             )
-        if found == "]" and self.text[at - 1] == ",":
+        if found == "]" and at and self.text[at - 1] == ",":
             raise self.bad(at - 1, "A comma stands before a closing ].", _NO_COMMA)
         if found == "'":
             raise self.bad(start, "A text stands in single quotation marks.", 'JSON takes double ones only: "text".')

@@ -6,7 +6,19 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mainspring import Component, Context, Id, MainspringError, Origins, Secret, Site, System, is_ref
+from mainspring import (
+    Component,
+    Context,
+    Id,
+    MainspringError,
+    Origins,
+    Problem,
+    RequiredMissing,
+    Secret,
+    Site,
+    System,
+    is_ref,
+)
 
 from .. import _text
 from . import _words as words
@@ -56,13 +68,24 @@ class FileOrigins(Origins):
             return False
         return known is not ABSENT and bool(System({"a": {"b": known}}) == System({"a": {"b": node}}))
 
-    def site(self, id: Id, path: Sequence[Any], node: Any) -> Site | None:
-        """The place of something in a component or constant; `None` where it was exchanged since."""
-        entry = self.nodes.get(id)
-        if entry is None or not self.is_as_written(id, node):
-            return None
-        node = found_at(entry, path)[0]
-        return origin_of(node).site if node.document.below is not None else node.site
+    def placed(self, problem: Problem, node: Any) -> Problem:
+        """A problem with its place in a file; as it was, where what is wrong was exchanged since."""
+        entry = self.nodes.get(problem.id) if problem.id is not None else None
+        if entry is None or problem.id is None or not self.is_as_written(problem.id, node):
+            return problem
+        found, is_exact = found_at(entry, problem.path)
+        origin = origin_of(found)
+        site = origin.site if found.document.below is not None else found.site
+        problem = problem if site is None else problem._replace(site=site)
+        if problem.error is RequiredMissing and is_exact:
+            place = words.dotted((*problem.id, *problem.path))
+            hint = f"Write it in a file that is laid on top, or give it on the command line: --set {place}=..."
+            if origin.kind == "environment variable":
+                hint = f"The {origin.kind} {origin.what} is not set: set it."
+            elif origin.kind != "file":
+                hint = f"There is nothing in the {origin.kind} {origin.what}."
+            problem = problem._replace(hint=hint)
+        return problem
 
     def locate(self, path: Sequence[Any]) -> tuple[Site | None, str]:
         """The place of a value, and what it is from where that is more than a file.

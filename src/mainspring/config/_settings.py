@@ -29,7 +29,7 @@ from ._evaluate import (
 )
 from ._form import Entries, Form, Items, Limits, Scalar, Tag, form_of
 from ._groups import ABOUT, SCHEMA_KEY, Grouped
-from ._sources import Found, Resolver, found, resolver_of
+from ._sources import Found, Resolver, collector_paused, found, resolver_of
 from ._tags import host_name, known_tags, names_of, user_name
 
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ class Settings:
         self._given = options
         self._layers: list[Found | tuple[str, str, Form]] = []
         limits = options.get("limits") or Limits()
-        for source in sources:
-            self._layers.append(found(source, limits))
+        with collector_paused():
+            for source in sources:
+                self._layers.append(found(source, limits))
         self._limits = limits
         self._sessions: dict[bool, tuple[Session, Node]] = {}
         self._base: System | None = None
@@ -260,7 +261,8 @@ class Settings:
             return kept_as_data(mark, node, realizer)
 
         realizer.keep = keep
-        value = realizer.data(root)
+        with collector_paused():
+            value = realizer.data(root)
         if realizer.problems:
             raise DefinitionError.of(realizer.problems)
         if isinstance(value, dict):
@@ -372,7 +374,8 @@ class Settings:
         Raises:
             DefinitionError: with everything that is wrong.
         """
-        return built(self, values, expand)
+        with collector_paused():
+            return built(self, values, expand)
 
     def explain(self, *, expand: bool | Iterable[str] = True) -> Provenance:
         """Where each value is from.

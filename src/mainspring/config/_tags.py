@@ -601,7 +601,7 @@ def _required(node: Node) -> Any:
     """A value that has to be given; alone, the mark that says that it is missing."""
     head = node.known()
     if isinstance(head, Leaf) and head.value is None:
-        return Leaf(WANTED, Origin("file", "", node.site))
+        return Leaf(WANTED, head.origin if node.form is not None else Origin("file", "", node.site))
     return node
 
 

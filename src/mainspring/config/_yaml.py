@@ -92,7 +92,7 @@ _AFTER_ANCHOR: Final = ("", *" \t\r\n,]}")
 _BLOCK: Final = re.compile(rf"(?:[!&][^\s]*{_GAP})*[|>][-+0-9]*(?:[ \t]+#[^\r\n]*)?[ \t]*(?=[\r\n]|\Z)")
 _UNINDENTED: Final = re.compile(r"(?:[ \t]*[\r\n])*[^ \t\r\n]")
 _DOUBTFUL: Final = re.compile(rf"(?:{_GAP})?:[^ \t\r\n]")
-_TAG_BEFORE: Final = re.compile(rf"![^\s]*{_GAP}\Z")
+_TAG_BEFORE: Final = re.compile(rf"![^\s]*{_GAP}")
 
 
 class _Refused(Exception):
@@ -129,22 +129,17 @@ def _pure(text: str, file: str) -> Callable[[], Any]:
         try:
             last = next(events, None)
         except MarkedYAMLError as error:
-            raise _no_yaml(error, text, file) from None
+            raise _no_yaml(error, file) from None
         except Exception as error:  # it raises OverflowError and the like on some texts
-            line, column = (last.end_mark.line, last.end_mark.column) if last else (0, 0)
             what = f"It is no YAML that can be read, somewhere behind this place: {error}."
-            raise bad_file(what, _site(text, file, line, column)) from None
+            raise bad_file(what, _site(file, last.end_mark) if last else Site(file, 1, 1)) from None
         return last
 
     return step
 
 
-def _site(text: str, file: str, line: int, column: int) -> Site:
-    """A place as the parser counts it; one behind the end of the text becomes the end of it."""
-    lines = _BREAK.split(text)
-    if line >= len(lines):
-        line, column = len(lines) - 1, len(lines[-1])
-    return Site(file, line + 1, column + 1)
+def _site(file: str, mark: Any) -> Site:
+    return Site(file, mark.line + 1, mark.column + 1)
 
 
 # --- From events to forms ---------------------------------------------------------------------------------------------
@@ -280,9 +275,8 @@ class _Reader:
                     form = self.container(form, frame.tag, frame.site)
                 into, in_mapping, merges, depth = frame.around, frame.in_mapping, frame.merges, frame.depth
                 if frame.anchor is not None:
-                    if (
-                        self.anchors[frame.anchor] is frame
-                    ):  # else something in it has the same anchor, and is the later one
+                    # If not, something in it has the same anchor, and is the later one.
+                    if self.anchors[frame.anchor] is frame:
                         self.anchors[frame.anchor] = _Anchored(form, total - frame.total, deepest - depth)
                     deepest = max(deepest, frame.deepest)
                 if in_mapping and not len(into) % 2:
@@ -362,18 +356,23 @@ class _Reader:
         at = lines[mark.line] + mark.column
         if behind := _ANCHOR.match(self.text, at):
             at = behind.end()
-        elif self.text[at : at + 1] == "&" and (before := _TAG_BEFORE.search(self.text[max(at - 200, 0) : at])):
-            at -= len(before[0])
+        elif self.text[at : at + 1] == "&":
+            start = at
+            for _ in range(20):  # one parser counts from the tag, the other one from the anchor behind it
+                start = self.text.rfind("!", 0, max(start, 0))
+                if start >= 0 and _TAG_BEFORE.fullmatch(self.text, start, at):
+                    at = start - 2 if self.text.endswith("!<", 0, start) else start - self.text.endswith("!", 0, start)
+                    break
         line = bisect_right(lines, at)
         return Site(self.file, line, at - lines[line - 1] + 1)
 
     def block(self, mark: Any, site: Site, stack: list[_Frame]) -> None:
         """An error for what one parser takes for the text of a block and the other one for something else."""
         at = self.lines()[mark.line] + mark.column
-        if not (head := _BLOCK.match(self.text, at)):
-            hint = "Behind | and > there may be - or +, a digit for the indentation, and a comment after a blank."
-            raise bad_file("A block of text has an odd first line.", site, hint)
-        if not stack and _UNINDENTED.match(self.text, head.end()):
+        head = _BLOCK.match(self.text, at)
+        if head is None and self.quick:
+            raise _Refused
+        if head and not stack and _UNINDENTED.match(self.text, head.end()):
             raise bad_file("A block of text is not indented.", site, "Indent it.")
 
     def name(self, anchor: str, sign: str, mark: Any, site: Site) -> None:
@@ -390,11 +389,11 @@ class _Reader:
         return self.begun
 
     def tag(self, written: str, site: Site) -> _Spelled:
+        if written.startswith(_PREFIX) and self.text.startswith("!!!", self.lines()[site.line - 1] + site.column - 1):
+            raise bad_file("A tag has three ! in it.", site, _CODE)  # one parser reads !!!str as !!str
         spelled = self.spelled.get(written)
         if spelled is None:
             spelled = self.spelled[written] = self.spell(written, site)
-        if spelled.standard and self.text.startswith("!!!", self.lines()[site.line - 1] + site.column - 1):
-            raise bad_file("A tag has three ! in it.", site, _CODE)  # one parser reads !!!str as !!str
         return spelled
 
     def spell(self, written: str, site: Site) -> _Spelled:
@@ -516,7 +515,7 @@ class _Reader:
 
     def document(self, event: Any, number: int) -> None:
         if number > 1:
-            site = Site(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+            site = _site(self.file, event.start_mark)
             raise bad_file("A second document begins here, and a file has one.", site, "Put it into a file of its own.")
         if not event.explicit:
             return
@@ -571,7 +570,7 @@ _SAYINGS: Final = [
     (r"found character '(.)' that", "No text may begin with {1}.", _QUOTE),
     (
         r"could not find expected ':'",
-        "A key has no colon: it begins in {0}.",
+        "A key begins here that has no colon.",
         "Write key: value, with a blank behind the colon.",
     ),
     (
@@ -616,14 +615,14 @@ _SAYINGS: Final = [
 ]
 
 
-def _no_yaml(error: Any, text: str, file: str) -> BadFile:
+def _no_yaml(error: Any, file: str) -> BadFile:
     """An error of the parser, in our words where there are some."""
     mark, context = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
-    site = Site(file, 0) if mark is None else _site(text, file, mark.line, mark.column)
+    site = Site(file, 0) if mark is None else _site(file, mark)
     problem = str(error.problem or "it is malformed").replace("'\\x00'", "the end")
     for pattern, what, hint in _SAYINGS:
         if match := re.search(pattern, problem):
-            around = _site(text, file, context.line, context.column) if context is not None else site
+            around = site if context is None else _site(file, context)
             words = (f"line {around.line}, column {around.column}", *match.groups())
             return bad_file(what.format(*words), around if "begins here" in what else site, hint.format(*words))
     doing = f"{error.context}, " if error.context else ""

@@ -53,6 +53,10 @@ class Display:
 
     # --- what others call ---
 
+    def scrubbed(self, text: str) -> str:
+        """A text without the secrets of the system."""
+        return text if self.system is None else self.system.scrubbed(text)
+
     def open(self) -> None:
         """Begin to speak of what takes long."""
         self._thread.start()
@@ -107,7 +111,7 @@ class Display:
             if work is not None:
                 self._slow_one(event.id, work, {str(event.id): work.stack})
         elif event.error is not None:
-            why = show.short_error(event.error)
+            why = show.short_error(event.error, self.scrubbed)
             text = f"  {event.id!s:<{self.progress.width}}  attempt {event.attempt} failed ({why}), trying again"
             self.say("retry", text, id=str(event.id), attempt=event.attempt, error=why)
 
@@ -117,7 +121,9 @@ class Display:
         after = {"dependents": "What needs it is stopped. Everything else runs on.", "keep": "Everything else runs on."}
         goes_on = [after[choice]] if choice in after and self.doing != "stop" else []
         text = "\n".join([show.failures([failure], self.system), *goes_on])
-        self.say("crash", text, id=str(failure.id), error=show.short_error(failure.error), on_crash=choice)
+        self.say(
+            "crash", text, id=str(failure.id), error=show.short_error(failure.error, self.scrubbed), on_crash=choice
+        )
 
     def last_words(self, report: Say, text: str) -> None:
         """Say why the process ends at once."""
@@ -237,7 +243,7 @@ class Json(Display):
             }
             data |= {} if event.took is None else {"took": round(event.took, 9)}
             if event.error is not None:
-                data["error"] = "given up" if is_asked(event.error) else show.short_error(event.error)
+                data["error"] = "given up" if is_asked(event.error) else show.short_error(event.error, self.scrubbed)
             self._write("change", data)
 
     def _write(self, what: str, data: dict[str, Any]) -> None:

@@ -373,12 +373,14 @@ class _Runner:
         if isinstance(error, StartError) or is_asked(error) or in_start:
             # A component that raised SystemExit has not ended the program; its start has failed.
             self._say(f"The start failed after {took}.{again}\n", "start failed")
-            self._say(show.failures(found, system) or str(error), "failed")
-            why = "; ".join(f"{f.id}: {show.short_error(f.error)}" for f in in_start) or show.short_error(error)
+            scrub = system.scrubbed
+            self._say(show.failures(found, system) or scrub(str(error)), "failed")
+            why = "; ".join(f"{f.id}: {show.short_error(f.error, scrub)}" for f in in_start)
+            why = why or show.short_error(error, scrub)
             self._manager.status(f"The start failed: {why}")
             return START_FAILED
         if isinstance(error, MainspringError):
-            self._say(show.explained(error), "failed")
+            self._say(show.explained(error, system.scrubbed), "failed")
             return BAD_DEFINITION
         raise error
 
@@ -436,7 +438,9 @@ class _Runner:
         else:
             text = f"Stopped in {took}, but not everything went well.\n"
             self._say(text, "stopped", took=round(seconds, 9), well=False)
-            said = show.failures(found, live.definition) or (show.explained(error) if error is not None else "")
+            said = show.failures(found, live.definition) or (
+                show.explained(error, live.definition.scrubbed) if error is not None else ""
+            )
             self._say(said, "failed")
         return error is None and not found
 
@@ -472,7 +476,9 @@ class _Runner:
         if choice == "stop":
             self._watch.limit(True)
         else:
-            self._manager.status(f"Running; {failure.id} crashed: {show.short_error(failure.error)}")
+            self._manager.status(
+                f"Running; {failure.id} crashed: {show.short_error(failure.error, self._display.scrubbed)}"
+            )
         self._watch.news.put(0)
 
     def _on_gone(self) -> None:

@@ -228,7 +228,11 @@ class Tree(Display):
 
     def _words(self, row: Row, work: Work | None, rows: dict[Id, Row], now: float | None) -> tuple[str, str]:
         if work is not None and now is not None:
-            again = f", attempt {work.attempt} after {show.short_error(work.error)}" if work.error is not None else ""
+            again = (
+                f", attempt {work.attempt} after {show.short_error(work.error, self.scrubbed)}"
+                if work.error is not None
+                else ""
+            )
             return work.doing, f" for {_seconds(now - work.since)}{again}"
         if row.state is State.DEFINED:
             waits = [str(id) for id in row.after if id in rows and rows[id].state is not State.RUNNING]
@@ -237,7 +241,7 @@ class Tree(Display):
             return "waits", f" for {', '.join(waits)}" if waits else ""
         said = row.said or str(row.state)
         took = "" if row.took is None else f" {show.preposition(said)} {show.duration(row.took)}"
-        why = "" if row.error is None or said == "given up" else f": {show.short_error(row.error)}"
+        why = "" if row.error is None or said == "given up" else f": {show.short_error(row.error, self.scrubbed)}"
         tried = f", at attempt {row.attempt}" if row.attempt > 1 and row.state is State.RUNNING else ""
         return said, took + tried + why
 

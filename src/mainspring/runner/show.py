@@ -36,6 +36,7 @@ _LOOPS: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("anyio", "trio", "u
 _LAST_WORDS: Final = 1.0  # seconds; a full pipe or a lock that hangs must not keep the process alive
 
 Say = Callable[[str], object]
+Scrub = Callable[[str], str]
 
 
 def say(text: str) -> None:
@@ -132,8 +133,13 @@ def _current_directory() -> str:
 # --- Errors -----------------------------------------------------------------------------------------------------------
 
 
-def explained(error: BaseException) -> str:
-    """An error as text: an error of ours by its own sentence, any other as a traceback of the user's frames."""
+def explained(error: BaseException, scrub: Scrub = str) -> str:
+    """An error as text: an error of ours by its own sentence, any other as a traceback of the user's frames.
+
+    Parameters:
+        error: the error.
+        scrub: takes secrets out of a text.
+    """
     shown = traceback.TracebackException.from_exception(error)
     todo: list[Any] = [shown]
     while todo:
@@ -153,12 +159,18 @@ def explained(error: BaseException) -> str:
             text += f"\n\n{indented(explained(error.__cause__))}"
     else:
         text = "".join(shown.format())
-    return short(text.rstrip("\n"))
+    return short(scrub(text.rstrip("\n")))
 
 
-def short_error(error: BaseException, most: int = 120) -> str:
-    """An error in part of a line: its class and its message."""
-    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+def short_error(error: BaseException, scrub: Scrub = str, most: int = 120) -> str:
+    """An error in part of a line: its class and its message.
+
+    Parameters:
+        error: the error.
+        scrub: takes secrets out of a text.
+        most: how many characters.
+    """
+    text = " ".join(scrub(f"{type(error).__name__}: {error}").split()).rstrip(":")
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -175,7 +187,7 @@ def _failure(failure: Failure, system: System) -> str:
     node = system[failure.id]
     site = node.site if isinstance(node, Component) else None
     where = short(f", defined at {site}") if site else ""
-    return f"{head}{where}:\n{indented(explained(failure.error))}"
+    return f"{head}{where}:\n{indented(explained(failure.error, system.scrubbed))}"
 
 
 def is_from_user(error: BaseException) -> bool:
