@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import signal
 import socket
 import sys
@@ -61,7 +60,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with data_folder(options.data) as folder:
             system = define(folder, choose_port(options.port, options.once))
-            say(f"\nThe parts of the system, and what each needs:\n\n{indented(system.graph())}")
+            say(f"\nThe components of the system, and what each needs:\n\n{indented(system.graph())}")
             async with system.started(observers=[show_stop]) as live:
                 say(f"\nWhat started when:\n\n{indented(live.report)}\n")
                 try:
@@ -81,12 +80,11 @@ async def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def define(folder: Path, port: int) -> System:
-    """Define the service as it is, but with its data in a folder of its own and its events in a file there."""
+    """Define the service as `system.yaml` says it, but with its data in a folder of its own and its events in a file there."""
     folder.mkdir(parents=True, exist_ok=True)
-    events = folder / "events.jsonl"
     say(f"Data and events are in {folder}")
-    own = {"env.data": folder, "env.port": port, "env.events": str(events), "env.worker": True}
-    return make_system(os.environ).override(own)
+    own = {"data": folder, "port": port, "events": str(folder / "events.log"), "worker": True}
+    return make_system({"env": own}, profile="dev")
 
 
 async def send_and_check(live: Live) -> None:

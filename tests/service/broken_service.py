@@ -38,4 +38,4 @@ def broken_countries() -> FindCountry:
 
 BROKEN_WORKER = {"geo.countries": broken_countries(), "events.log": broken_log()}
 
-system = make_system().override(BROKEN_WORKER)
+system = make_system(profile="test").override(BROKEN_WORKER)

@@ -43,7 +43,11 @@ def postgres(cache: InstanceCache) -> Iterator[str]:
     """A PostgreSQL server for all tests: the service's own, without the rest of the service."""
     with TemporaryDirectory(prefix="visits-test-") as folder:
         part = {"events.log": Publisher(StringIO()).log, "db.server.cached": True}
-        with make_system({"VISITS_DATA": folder}).override(part).started("db.server", cache=cache) as live:
+        with (
+            make_system(profile="test", environ={"VISITS_DATA": folder})
+            .override(part)
+            .started("db.server", cache=cache) as live
+        ):
             dsn: str = live["db.server"].dsn
         yield dsn
         cache.stop("db.server")
@@ -73,13 +77,13 @@ def database_url(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def environ(database_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment variables of a service in this process."""
-    return {"DATABASE_URL": database_url, "VISITS_PORT": "0", "VISITS_EVENTS": str(tmp_path / "events.jsonl")}
+    return {"DATABASE_URL": database_url, "VISITS_EVENTS": str(tmp_path / "events.jsonl")}
 
 
 @pytest.fixture
 def start_service(environ: Mapping[str, str], cache: InstanceCache) -> Iterator[StartService]:
     """A function that starts the service in this process, with overrides; all are stopped at the end of the test."""
-    system = make_system(environ).override({"geo.countries.cached": True})
+    system = make_system(profile="test", environ=environ).override({"geo.countries.cached": True})
     with ExitStack() as stack:
 
         def start(overrides: Mapping[str, Any] | None = None) -> Service:

@@ -20,4 +20,4 @@ def slow_countries() -> FindCountry:
     return find
 
 
-system = make_system().override({"geo.countries": slow_countries()})
+system = make_system(profile="test").override({"geo.countries": slow_countries()})

@@ -18,11 +18,10 @@ from broken_service import BROKEN_WORKER, broken_countries
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from visits_helpers import PATIENCE, Client, Service, StartService, half_a_request, until
 
-from mainspring import CrashError, DeadlineExceeded, Event, Id, StartError, State, StopError, component, ref
+from mainspring import CrashError, DeadlineExceeded, Event, Id, StartError, State, StopError, component, config, ref
 from mainspring.plugins import schemas
 from visits.events import Publisher
 from visits.geo import Country, FindCountry
-from visits.settings import read_settings
 from visits.system import make_system
 
 
@@ -72,7 +71,9 @@ def test_health_is_well_while_database_and_worker_are(service: Service) -> None:
 
 def test_health_is_not_well_without_the_worker(environ: dict[str, str]) -> None:
     """Where the service is to go on without its worker, health is 503 when that broke, and pages are still served."""
-    live = make_system(environ).override({**BROKEN_WORKER, "geo.worker.on_crash": "keep"}).start()
+    live = (
+        make_system(profile="test", environ=environ).override({**BROKEN_WORKER, "geo.worker.on_crash": "keep"}).start()
+    )
     client = Client(live["web.server"].url)
     client.visit("/")
     until(lambda: live.state("geo.worker") == "failed", "the worker to break")
@@ -93,7 +94,7 @@ def test_health_is_well_where_there_is_to_be_no_worker(start_service: StartServi
 
 def test_a_worker_that_breaks_stops_the_service(environ: dict[str, str], database_url: str) -> None:
     """Without its worker the whole service stops, the error says why, and the visit waits for the next start."""
-    live = make_system(environ).override(BROKEN_WORKER).start()
+    live = make_system(profile="test", environ=environ).override(BROKEN_WORKER).start()
     Client(live["web.server"].url).visit("/")
     with pytest.raises(CrashError) as caught:
         live.join(PATIENCE)
@@ -105,7 +106,7 @@ def test_a_worker_that_breaks_stops_the_service(environ: dict[str, str], databas
 
 def test_a_web_server_that_breaks_stops_the_service(environ: dict[str, str]) -> None:
     """A web server that ends without being told to is a crash: everything is stopped, and the error says why."""
-    live = make_system(environ).start()
+    live = make_system(profile="test", environ=environ).start()
     live["web.server"]._server.limit_max_requests = 0
     with pytest.raises(CrashError) as caught:
         live.join(PATIENCE)
@@ -128,7 +129,7 @@ def test_the_service_runs_in_an_event_loop_that_is_there(environ: dict[str, str]
     """In an async program the service uses the program's own event loop, which can use its parts too."""
 
     async def program() -> None:
-        async with make_system(environ).started() as live:
+        async with make_system(profile="test", environ=environ).started() as live:
             await live["db.visits"].add("/", "9.9.9.9")
             answer = await asyncio.to_thread(Client(live["web.server"].url).processed)
             assert [visit["times_processed"] for visit in answer] == [1]
@@ -150,7 +151,7 @@ def test_a_database_that_comes_late_is_waited_for(environ: dict[str, str], postg
             admin.execute(f'create database "{name}"'.encode())
 
     with psycopg.connect(postgres, autocommit=True) as admin:
-        system = make_system({**environ, "DATABASE_URL": make_conninfo(postgres, dbname=name)})
+        system = make_system(profile="test", environ={**environ, "DATABASE_URL": make_conninfo(postgres, dbname=name)})
         with system.started(observers=[create]) as live:
             assert live.report["db.pool"].attempts == 2
             Client(live["web.server"].url).visit("/")
@@ -174,8 +175,8 @@ def test_a_database_that_has_gone_is_answered_with_503(service: Service, databas
 
 def test_every_component_gets_what_its_annotations_ask_for(environ: dict[str, str]) -> None:
     """A type checker cannot look behind references; a plugin can, when the service starts."""
-    make_system(environ).with_plugins(schemas(annotations=True)).start().stop()
-    wrong = make_system(environ).override({"web.app.config.visits": ref("geo.worker")})
+    make_system(profile="test", environ=environ).with_plugins(schemas(annotations=True)).start().stop()
+    wrong = make_system(profile="test", environ=environ).override({"web.app.config.visits": ref("geo.worker")})
     with pytest.raises(StartError, match=r"web\.app does not fit its schema"):
         wrong.with_plugins(schemas(annotations=True)).start()
 
@@ -355,39 +356,15 @@ def test_the_parts_stop_in_the_reverse_order(service: Service) -> None:
 
 
 def test_the_password_of_the_database_is_shown_nowhere(database_url: str, tmp_path: Path) -> None:
-    """Neither descriptions nor reports, status, health or events contain the password of `DATABASE_URL`."""
+    """Neither settings nor descriptions, reports, status, health or events contain the password of `DATABASE_URL`."""
     environ = {
         "DATABASE_URL": make_conninfo(database_url, password="hunter2"),
-        "VISITS_PORT": "0",
         "VISITS_EVENTS": str(tmp_path / "events.jsonl"),
     }
-    system = make_system(environ)
+    system = make_system(profile="test", environ=environ)
     with system.started() as live:
         health = Client(live["web.server"].url).get("/health").text
         shown = [system.describe(), live.describe(), live.report, live.status(), live["db.server"], health]
+    shown.append(config.explain(system))
     shown.append((tmp_path / "events.jsonl").read_text(encoding="utf-8"))
     assert "hunter2" not in " ".join(f"{thing} {thing!r}" for thing in shown)
-
-
-def test_settings_come_from_the_environment() -> None:
-    """Without variables there are sensible values; with them, theirs; a port that is none is an error that says so."""
-    assert read_settings({}) == {
-        "data": Path("visits-data"),
-        "database_url": None,
-        "host": "127.0.0.1",
-        "port": 8080,
-        "worker": True,
-        "events": "-",
-    }
-    assert read_settings({"VISITS_PORT": "0", "VISITS_DATA": "/srv"}) == {
-        **read_settings({}),
-        "port": 0,
-        "data": Path("/srv"),
-    }
-    for port in ("", "http", "-1", "65536", "8080.5"):
-        with pytest.raises(ValueError, match="it should be a number from 0 to 65535"):
-            read_settings({"VISITS_PORT": port})
-    assert read_settings({"VISITS_WORKER": "no"}) == {**read_settings({}), "worker": False}
-    for worker in ("", "No", "0", "false"):
-        with pytest.raises(ValueError, match="it should be yes or no"):
-            read_settings({"VISITS_WORKER": worker})

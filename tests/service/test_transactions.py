@@ -26,7 +26,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def visits(anyio_backend: str, environ: dict[str, str]) -> AsyncIterator[Visits]:
     """The visits, started with what they need and nothing else."""
-    async with make_system(environ).started("db.visits") as live:
+    async with make_system(profile="test", environ=environ).started("db.visits") as live:
         yield live["db.visits"]
 
 
@@ -100,7 +100,9 @@ async def test_a_copy_takes_one_connection_whatever_is_done_with_it(
     anyio_backend: str, environ: dict[str, str]
 ) -> None:
     """A copy, and copies of it, work with the one connection that was taken at the beginning of the block."""
-    small = make_system(environ).override({"db.pool.config.max_size": 2, "db.pool.config.timeout": 0.5})
+    small = make_system(profile="test", environ=environ).override(
+        {"db.pool.config.max_size": 2, "db.pool.config.timeout": 0.5}
+    )
     async with small.started("db.visits") as live:
         visits = live.get("db.visits", Visits)
         async with visits.transaction() as one, visits.transaction() as other:

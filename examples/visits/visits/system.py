@@ -1,76 +1,37 @@
-"""The whole service: what its parts are, and how they hold together."""
+"""The service as a definition: what `system.yaml` says, for whoever needs it in Python."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from mainspring import System, adjust, local_ref, ref, required
+from mainspring import System, config
 
-from . import database, events, geo, store, web
-from .settings import read_settings
-from .worker import worker
+FILE = Path(__file__).resolve().parents[1] / "system.yaml"
 
 
-def make_system(environ: Mapping[str, str] = os.environ) -> System:
+def make_system(*layers: Any, profile: str | None = None, environ: Mapping[str, str] = os.environ) -> System:
     """Define the service.
 
     Parameters:
-        environ: the environment variables; see `settings.read_settings`.
+        layers: more settings, on top of what the file says: files, or mappings such as `{"env": {"port": 0}}`.
+        profile: dev, test or prod; by default what MAINSPRING_PROFILE says, and failing that dev.
+        environ: the environment variables.
 
     Returns:
         the definition. Nothing is started.
 
     Raises:
-        ValueError: a variable has no sensible value.
+        mainspring.DefinitionError: something in the file, the layers or the environment is wrong. It says what and where.
 
     Example:
-        >>> system = make_system({"VISITS_PORT": "0"}).override({"env.host": "127.0.0.1"})
+        >>> system = make_system(profile="test", environ={}).override({"env.worker": False})
     """
-    has_worker = ref("env.worker")
-    return System(
-        {
-            "env": read_settings(environ),
-            "events": {
-                "log": events.publisher(out=ref("env.events")),
-            },
-            "db": {
-                "server": database.server(data=ref("env.data"), log=ref("events.log"), url=ref("env.database_url")),
-                "pool": database.pool(database=local_ref("server")),
-                "visits": store.visits(pool=local_ref("pool")),
-            },
-            "geo": {
-                "countries": geo.countries().replace(enabled=has_worker),
-                "worker": worker(
-                    visits=ref("db.visits"), find_country=local_ref("countries"), log=ref("events.log")
-                ).replace(enabled=has_worker),
-            },
-            "web": {
-                "app": web.make_app(
-                    db=ref("db.pool"),
-                    visits=ref("db.visits"),
-                    worker=ref("geo.worker", optional=True),
-                    log=ref("events.log"),
-                ),
-                "server": web.server(
-                    app=local_ref("app"), log=ref("events.log"), host=ref("env.host"), port=ref("env.port")
-                ),
-            },
-        },
-        base={"status": ask},
-        name="visits",
-    )
+    return config.load(FILE, *layers, profile=profile, environ=environ)
 
 
 def ask(part: Any) -> Any:
     """Ask a part how it is: the status handler of all components that have no other."""
     return part.status()
-
-
-system = make_system()
-
-
-def prod() -> System:
-    """The service on the database at DATABASE_URL, and never on one of its own."""
-    return system.override({"env.database_url": adjust(lambda url: required if url is None else url)})

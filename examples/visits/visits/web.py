@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psycopg
 import uvicorn
 from anyio import CancelScope, create_task_group
+from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -28,6 +29,8 @@ from .events import Log
 from .page import render
 from .store import Visits
 from .worker import Worker
+
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 LONGEST_BODY = 8192
 LONGEST_PATH = 2000
@@ -227,7 +230,7 @@ class Serving:
 
 @component(deadlines={"start": 10, "stop": 20})
 async def server(
-    app: Starlette, log: Log, *, host: str = "127.0.0.1", port: int = 8080, grace: float = 10.0
+    app: Starlette, log: Log, *, host: str = "127.0.0.1", port: Port = 8080, grace: float = 10.0
 ) -> AsyncIterator[Serving]:
     """Web server, in a task of its own. If that breaks while others use it, so does this component.
 
