@@ -27,6 +27,7 @@ AIMS = {
 }
 MIDDLE = 1_000
 ASYNC_SIZES = (10, 1_000, 10_000)
+FILE_SIZES = (1_000, 10_000, 40_000)
 
 
 def say(text: str) -> None:
@@ -58,6 +59,7 @@ def measure(*, quick: bool, peers: bool, gc: str, limit: float) -> dict[str, Any
                 options = ("--shape", shape, "--size", str(size), "--repetitions", "5", "--gc", "off")
                 found["cycles_gc_off"].append(run_script("core.py", "cycle", *options))
     found["async"] = measure_async(quick=quick)
+    found["files"] = measure_files(quick=quick)
     say("look-up and override")
     found["look-up"] = run_script("core.py", "look-up", "--size", "1000")
     found["overrides"] = [run_script("core.py", "override", "--size", str(size)) for size in (MIDDLE, sizes[-1])]
@@ -73,6 +75,17 @@ def measure(*, quick: bool, peers: bool, gc: str, limit: float) -> dict[str, Any
         found["peers"] = others.run(sizes=others.SIZES[:2] if quick else others.SIZES, limit=limit)
     found["aims"] = judge(found)
     return found
+
+
+def measure_files(*, quick: bool) -> list[dict[str, Any]]:
+    """The figures of `files.py`: reading and building systems from files."""
+    entries = []
+    for size in FILE_SIZES[:2] if quick else FILE_SIZES:
+        for kind in ("yaml", "edn", "json", "toml"):
+            say(f"{kind}, {size:,} components")
+            options = ("--format", kind, "--size", str(size), "--repetitions", "3")
+            entries.append(run_script("files.py", *options))
+    return entries
 
 
 def measure_async(*, quick: bool) -> dict[str, Any]:
@@ -229,6 +242,28 @@ def render_async(found: dict[str, Any]) -> list[str]:
     return [*parts, table(head, rows), ""]
 
 
+def render_files(entries: list[dict[str, Any]]) -> list[str]:
+    keys = ("parser_us", "forms_us", "as_written_us", "load_us", "python_us")
+    rows = [
+        [
+            entry["format"],
+            f"{entry['size']:,}",
+            *("" if entry[key] is None else figure(entry[key]) for key in keys),
+            figure(entry["load_us"] / entry["forms_us"]),
+        ]
+        for entry in entries
+    ]
+    head = ["format", "N", "bare parser", "read", "built, as written", "built and checked", "in Python", "built / read"]
+    return [
+        "## Systems from files",
+        "",
+        "Microseconds for each component, medians. Read: to forms with places. Bare parser: events of ruamel, json, tomllib.",
+        "",
+        table(head, rows),
+        "",
+    ]
+
+
 def render(found: dict[str, Any]) -> str:
     cycles = found["cycles"]
     where = f"{found['implementation']} {found['python']}, {found['machine']}, {found['cores']} cores"
@@ -282,6 +317,7 @@ def render(found: dict[str, Any]) -> str:
         head = ["garbage collector off", "N", "ExitStack", "start + stop", "ratio", "all in one", "ratio"]
         parts += [table(head, rows), ""]
     parts += render_async(found["async"])
+    parts += render_files(found["files"])
     parts += [
         "## Look-up and override",
         "",

@@ -186,7 +186,7 @@ FOREIGN = {
     "config._yaml": {"ruamel"},
     "config._schema": {"pydantic", "pydantic_core"},
     "config._checkers": {"pydantic", "pydantic_core"},
-    "config._hints": {"pydantic", "pydantic_core"},
+    "config._hints": {"pydantic", "pydantic_core", "typing_extensions"},
     "config._json_schema": {"pydantic", "pydantic_core"},
     "config._tags": {"keyring"},
     "config._sources": {"pydantic", "pydantic_settings", "omegaconf"},

@@ -371,6 +371,9 @@ def named(name: str) -> System:
         DefinitionError: the module or the function defines something that cannot be, or there are two of that name.
     """
     if _is_file(name):
+        project = _project()
+        if project is not None:
+            project.import_modules()  # they may define tags
         return _of_files(_Listed(name), None)()
     if ":" in name:
         return _made(_found(name, None), name)

@@ -765,9 +765,7 @@ class Live:
         if isinstance(error, StopError):
             self._crashes += error.failures
         else:
-            import logging
-
-            logging.getLogger("mainspring").error("The stop after a crash was interrupted.", exc_info=error)
+            self._log("The stop after a crash was interrupted.", error)
 
     def _take_crashes(self) -> list[_Ask]:
         """Mark what broke, tell those who watch, and say what has to be stopped because of it."""
@@ -784,9 +782,7 @@ class Live:
                 store.states[node] = FAILED
                 self._observers.pass_on(Event(id, "crash", state, State.FAILED, None, error), Guard())
             if not self._observers.all:
-                import logging
-
-                logging.getLogger("mainspring").error("%s broke while it was running.", id, exc_info=error)
+                self._log(f"{id} broke while it was running.", error)
             if component.on_crash == "stop":
                 asks.append(self._to_stop(None))
                 if self._on_crash is not None:
@@ -798,7 +794,9 @@ class Live:
     def _raise_crashes(self) -> None:
         if self._crashes:
             failures, self._crashes = self._crashes, []
-            shown = "; ".join(f"{f.id}: {type(f.error).__name__}: {f.error}".split("\n")[0] for f in failures[:3])
+            shown = "; ".join(
+                self._scrubbed(f"{f.id}: {type(f.error).__name__}: {f.error}".split("\n")[0]) for f in failures[:3]
+            )
             leaves = [_leaf(f.error) for f in failures]
             raise CrashError(
                 f"{_text.count(len(failures), 'component')} broke while running: {shown}", leaves, failures, self
@@ -816,7 +814,7 @@ class Live:
         if interruption is not None:
             others = [failure for failure in failures if failure.error is not interruption]
             for failure in others:
-                interruption.add_note(f"Also: {failure.id}, {failure.handler}: {failure.error!r}")
+                interruption.add_note(self._scrubbed(f"Also: {failure.id}, {failure.handler}: {failure.error!r}"))
             if name == "start":
                 interruption.add_note("The start was given up, and what it had started was stopped again.")
             raise interruption
@@ -826,7 +824,20 @@ class Live:
             leaves = [Interrupted(f"The {name} was given up because a stop was asked for.")]
         if kind is None:
             kind = StartError if machine.interrupted or any(f.signal == "start" for f in failures) else StopError
-        raise kind(_headline(name, failures, machine, self._store), leaves, failures, self)
+        raise kind(self._scrubbed(_headline(name, failures, machine, self._store)), leaves, failures, self)
+
+    def _log(self, what: str, error: BaseException) -> None:
+        import logging
+        import traceback
+
+        said = self._scrubbed("".join(traceback.format_exception(error)).rstrip())
+        logging.getLogger("mainspring").error("%s\n%s", what, said)
+
+    def _scrubbed(self, text: str) -> str:
+        """What others say, without the secrets of the system: for what is said in our own words."""
+        from ._describe import Description
+
+        return Description(self._definition, None).scrubbed(text)
 
 
 class _Pending(NamedTuple):

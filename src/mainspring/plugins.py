@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-import sys
 import typing
-from collections import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from types import GenericAlias, UnionType
 from typing import Any, Final, NamedTuple, get_origin
 from weakref import WeakKeyDictionary
 
@@ -20,11 +16,23 @@ from . import (
     DefinitionError,
     Id,
     MainspringError,
-    MissingExtra,
     Plugin,
     Problem,
     Secret,
     System,
+)
+from .schemas import (
+    adapter_of,
+    as_given,
+    defaults_of,
+    fields_of,
+    has_fields,
+    hints_of,
+    is_plain_kind,
+    name_of,
+    parameters_of,
+    pydantic_for,
+    target_of,
 )
 from .wrappers import timed
 
@@ -111,7 +119,7 @@ def schemas(annotations: bool = False) -> Plugin:
         {'size': 3}
     """
     if annotations:
-        _pydantic("The plugin schemas(annotations=True)")
+        pydantic_for("The plugin schemas(annotations=True)")
     known: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
     def check_config(_: object, ctx: Context = Context.here) -> None:
@@ -161,7 +169,7 @@ def _with_fitting_schemas(system: System) -> System:
     for group, nodes in system.groups.items():
         for name, node in nodes.items():
             for slot in ("schema", "instance_schema") if isinstance(node, Component) else ():
-                what = _unfit(getattr(node, slot), _parameters(node) if slot == "schema" else None)
+                what = _unfit(getattr(node, slot), parameters_of(node) if slot == "schema" else None)
                 if what:
                     problems.append(Problem(BadComponent, what, Id(group, name), (slot,), node.site, _FORMS))
     if problems:
@@ -203,17 +211,17 @@ def _of_config(schema: Any, ctx: Context) -> Iterator[_Complaint]:
     config = dict(ctx.config)
     where = f"the schema of {ctx.id}"
     if isinstance(schema, Mapping):
-        parameters = _parameters(ctx.definition)
+        parameters = parameters_of(ctx.definition)
         for name in schema:
             if name not in config and parameters is not None and name not in parameters:
                 said = f"a schema for parameters that there are: {', '.join(parameters) or 'none'}"
                 yield _Complaint((name,), said, said, True, is_missing=True)
-    elif isinstance(schema, type) and _has_fields(schema):
+    elif isinstance(schema, type) and has_fields(schema):
         yield from _of_fields(schema, config, where)
         return
     if not isinstance(schema, Mapping):
         # A check of the whole is for what the start will get; but the defaults of its parameters are the component's own.
-        config = {**_defaults(ctx.definition), **config}
+        config = {**defaults_of(ctx.definition), **config}
     for complaint in _complaints(schema, config, where):
         if not complaint.at or complaint.at[0] in ctx.config or complaint.at[0] not in config:
             yield complaint
@@ -230,7 +238,7 @@ def _complaints(schema: Any, value: Any, where: str) -> Iterator[_Complaint]:
                     yield complaint._replace(at=(name, *complaint.at))
     elif isinstance(schema, type) and hasattr(schema, "model_validate"):
         if not isinstance(value, schema):
-            yield from _validated(_adapter(schema, where), value, _name(schema))
+            yield from _validated(adapter_of(schema, where), value, name_of(schema))
     elif isinstance(schema, type) and typing.is_typeddict(schema):
         if isinstance(value, Mapping):
             yield from _of_fields(schema, value, where)
@@ -241,7 +249,7 @@ def _complaints(schema: Any, value: Any, where: str) -> Iterator[_Complaint]:
             expected = _a(schema.__name__)
             yield _Complaint((), expected, expected, True)
     elif get_origin(schema) is not None or type(schema).__module__ == "typing":
-        yield from _validated(_adapter(schema, where), value, _name(schema))
+        yield from _validated(adapter_of(schema, where), value, name_of(schema))
     elif hasattr(schema, "validate_python"):
         yield from _validated(schema, value, "the schema")
     elif callable(schema):
@@ -251,7 +259,7 @@ def _complaints(schema: Any, value: Any, where: str) -> Iterator[_Complaint]:
 
 
 def _called(check: Callable[[Any], Any], value: Any) -> Iterator[_Complaint]:
-    by = f"what {_name(check)} accepts"
+    by = f"what {name_of(check)} accepts"
     try:
         result = check(value)
     except Exception as error:
@@ -260,72 +268,24 @@ def _called(check: Callable[[Any], Any], value: Any) -> Iterator[_Complaint]:
         return
     if inspect.iscoroutine(result):
         result.close()
-        raise TypeError(f"{_name(check)} is a coroutine function, and a schema is not awaited. Give a plain function.")
+        raise TypeError(
+            f"{name_of(check)} is a coroutine function, and a schema is not awaited. Give a plain function."
+        )
     if result is False:
         yield _Complaint((), by, by, True)
 
 
-def _has_fields(schema: type) -> bool:
-    return dataclasses.is_dataclass(schema) or typing.is_typeddict(schema)
-
-
 def _of_fields(schema: type, config: Mapping[str, Any], where: str) -> Iterator[_Complaint]:
     """Check a mapping by the fields of a class that holds data, without converting anything."""
-    hints = typing.get_type_hints(schema, include_extras=True)
-    fields: dict[str, Any]
-    if dataclasses.is_dataclass(schema):
-        fields = {field.name: field for field in dataclasses.fields(schema) if field.init}
-        required = {
-            name
-            for name, field in fields.items()
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        }
-    else:
-        fields = dict.fromkeys(hints)
-        known = getattr(schema, "__required_keys__", frozenset(fields))
-        # Python cannot tell where annotations are texts; the resolved ones say it themselves.
-        required = {
-            name for name, hint in hints.items() if get_origin(hint) is not typing.NotRequired and name in known
-        }
-        required |= {name for name, hint in hints.items() if get_origin(hint) is typing.Required}
-    for name in fields:
+    for name, field in fields_of(schema).items():
         if name in config:
-            adapter = _adapter(_bare(hints[name]), where)
-            for complaint in _validated(adapter, config[name], _name(hints[name])):
+            for complaint in _validated(adapter_of(field.hint, where), config[name], name_of(field.hint)):
                 yield complaint._replace(at=(name, *complaint.at))
-        elif name in required:
+        elif field.is_required:
             yield _Complaint((name,), "a value", "a value", True, is_missing=True)
 
 
-def _bare(hint: Any) -> Any:
-    while get_origin(hint) in (typing.Required, typing.NotRequired):
-        (hint,) = typing.get_args(hint)
-    return hint
-
-
 # --- Pydantic ---------------------------------------------------------------------------------------------------------
-
-
-def _pydantic(needed_for: str) -> Any:
-    try:
-        import pydantic
-    except ImportError:
-        raise MissingExtra("pydantic", needed_for) from None
-    return pydantic
-
-
-def _adapter(schema: Any, needed_for: str) -> Any:
-    pydantic = _pydantic(needed_for[:1].upper() + needed_for[1:])
-    try:
-        return pydantic.TypeAdapter(schema, config={"arbitrary_types_allowed": True})
-    except pydantic.PydanticUserError as error:
-        if error.code != "type-adapter-config-unused":
-            raise
-    return pydantic.TypeAdapter(schema)
-
-
-# Of these kinds pydantic's text speaks of the schema only; others may hold parts of the value.
-_PLAIN_KINDS: Final = ("missing", "is_instance_of", "literal_error", "enum", "extra_forbidden")
 
 
 def _validated(adapter: Any, value: Any, name: str) -> Iterator[_Complaint]:
@@ -338,14 +298,14 @@ def _validated(adapter: Any, value: Any, name: str) -> Iterator[_Complaint]:
             kind, text = one["type"], one["msg"]
             by = f"what {name} accepts"
             is_missing = kind == "missing"
-            is_ours = kind.endswith("_type") or kind in _PLAIN_KINDS
+            is_ours = is_plain_kind(kind)
             said = text.removeprefix("Input should be ") if is_ours else f"{by}; it says: {text}"
             said = "a value" if is_missing else said
             yield _Complaint(tuple(one["loc"]), said, by, is_ours, is_missing=is_missing)
 
 
 def _of_annotations(ctx: Context, known: WeakKeyDictionary[Any, dict[str, Any]]) -> Iterator[_Complaint]:
-    target = _target(ctx.definition)
+    target = target_of(ctx.definition)
     if target is None:
         return
     try:
@@ -362,84 +322,15 @@ def _of_annotations(ctx: Context, known: WeakKeyDictionary[Any, dict[str, Any]])
                 yield complaint._replace(at=(name, *complaint.at))
 
 
-def _target(definition: Component[Any]) -> Any:
-    target = definition.scope or definition.start
-    return target if callable(target) else None
-
-
-def _defaults(definition: Component[Any]) -> dict[str, Any]:
-    try:
-        found = inspect.signature(_target(definition) or dict).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {p.name: p.default for p in found if p.default is not p.empty and p.default is not Context.here}
-
-
-def _parameters(definition: Component[Any]) -> list[str] | None:
-    target = _target(definition)
-    try:
-        found = inspect.signature(target).parameters.values() if target is not None else ()
-    except (TypeError, ValueError):
-        return None
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in found):
-        return None
-    return [parameter.name for parameter in found if parameter.default is not Context.here]
-
-
 def _adapters(target: Any) -> dict[str, Any]:
     """What checks the arguments of a callable: for each parameter whose annotation can be made sense of."""
     found: dict[str, Any] = {}
-    try:
-        parameters = inspect.signature(target).parameters.values()
-    except (TypeError, ValueError, NameError):
-        return found
-    function = target.__init__ if isinstance(target, type) else getattr(target, "func", target)  # type: ignore[misc]
-    if not hasattr(function, "__globals__"):
-        function = getattr(type(function), "__call__", function)  # noqa: B004 - the class's own, for its module
-    # What only stands in for a function, as that of a background component does, has at least its module.
-    module = sys.modules.get(getattr(target, "__module__", None) or "")
-    names = {**getattr(function, "__globals__", {}), **(vars(module) if module is not None else {})}
-    for parameter in parameters:
-        if parameter.annotation is parameter.empty or parameter.default is Context.here:
-            continue
-        if parameter.kind is parameter.VAR_KEYWORD:
-            continue
+    for name, hint in hints_of(target).named.items():
         try:
-            hint = _resolved(parameter.annotation, names)
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                hint = _sequence[hint]
-            found[parameter.name] = _for_argument(hint)
+            found[name] = adapter_of(as_given(hint))
         except Exception:
-            pass  # a name that is not there at run time, a type that pydantic does not know: nothing can be said
+            pass  # a type that pydantic does not know: nothing can be said
     return found
-
-
-_sequence: Any = Sequence  # to be given items that are known at run time only
-
-
-def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
-    def holder() -> None: ...
-
-    holder.__annotations__ = {"it": annotation}
-    return typing.get_type_hints(holder, globalns=names, include_extras=True)["it"]
-
-
-def _for_argument(hint: Any) -> Any:
-    return _adapter(_as_given(hint), "an annotation")
-
-
-def _as_given(hint: Any) -> Any:
-    # Pydantic would take a dict for a model; a handler that is given one would not.
-    if isinstance(hint, type) and hasattr(hint, "model_validate"):
-        return _pydantic("an annotation").InstanceOf[hint]
-    origin: Any = get_origin(hint)
-    args = typing.get_args(hint)
-    if origin in (typing.Union, UnionType):
-        union: Any = typing.Union
-        return union[tuple(map(_as_given, args))]
-    if isinstance(hint, GenericAlias) and origin is not abc.Callable:
-        return GenericAlias(origin, tuple(map(_as_given, args)))
-    return hint
 
 
 # --- Telling ----------------------------------------------------------------------------------------------------------
@@ -573,9 +464,3 @@ def _a_type(value: Any) -> str:
 
 def _a(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiouAEIOU' else 'a'} {noun}"
-
-
-def _name(schema: Any) -> str:
-    if get_origin(schema) is not None:
-        return str(schema)
-    return getattr(schema, "__qualname__", None) or repr(schema)

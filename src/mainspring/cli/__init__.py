@@ -215,6 +215,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "schema", _schema, "write a JSON Schema for files with settings, for editors", f"{_TARGET}\n{_FILES}"
     )
     schemas.set_defaults(set=[])
+    schemas.add_argument(
+        "--plain",
+        action="store_true",
+        help="for JSON and TOML, where a tag is a mapping, {$env: PORT}; so by itself where TARGET is such a file",
+    )
     plugins = with_target(
         "plugins",
         _plugins,
@@ -344,7 +349,7 @@ def _config(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    _print(_json(schema(_target(options))))
+    _print(_json(schema(_target(options), options.plain)))
     return 0
 
 

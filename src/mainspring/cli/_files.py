@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -47,17 +48,32 @@ class Target(NamedTuple):
         """
         with _in_profile(self.profile):
             if not self.is_file and not self.files:
-                made = overridden(System.named(self.name), self.settings)
+                made = System.named(self.name)
+                if self.settings:
+                    made = self._set(made)
             else:
                 made = self._from_files()
         if self.profile is not None and made.origins is None:
             raise Trouble(f"--profile {self.profile}: {self.name} is made of no file, and has no profiles.")
         return made
 
-    def _from_files(self) -> System:
-        from mainspring import config
+    def _set(self, made: System) -> System:
+        if made.origins is not None:
+            from mainspring import config
 
+            settings = config.settings_of(made)
+            if settings is not None:
+                return _with_values(settings, self.settings)
+        return overridden(made, self.settings)
+
+    def _from_files(self) -> System:
+        from mainspring import config, named_systems
+
+        named_systems()  # imports the modules that pyproject.toml lists: they may define tags
         if self.is_file:
+            folder = os.path.dirname(os.path.abspath(self.name))
+            if folder not in sys.path:
+                sys.path.insert(1, folder)  # what a file names is often beside it
             settings = config.Settings(self.name, *self.files)
         else:
             settings = config.Settings(*self.files).over(System.named(self.name))
@@ -113,8 +129,17 @@ def provenance(target: Target, expand: bool | Sequence[str]) -> config.Provenanc
     return config.explain(target.system(), expand=expand)
 
 
-def schema(target: Target) -> Mapping[str, Any]:
-    """The JSON Schema of a file with settings for the system, or with the system itself."""
+def schema(target: Target, plain: bool) -> Mapping[str, Any]:
+    """The JSON Schema of a file with settings for the system, or with the system itself.
+
+    Parameters:
+        target: what the command line says.
+        plain: whether it is for JSON or TOML, where a tag is a mapping.
+    """
     from mainspring import config
 
-    return config.json_schema(target.system())
+    system = target.system()
+    settings = config.settings_of(system)
+    profiles = settings.known_profiles if settings is not None else ()
+    plain = plain or os.path.splitext(target.name)[1].lower() in (".json", ".toml")
+    return config.json_schema(system, profiles=profiles, yaml=not plain)

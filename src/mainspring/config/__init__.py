@@ -15,14 +15,15 @@ _origins.py    where each value is from
 from . import tags
 from ._evaluate import Deferred, Node, Origin, deferred
 from ._form import Limits
+from ._json_schema import json_schema
 from ._origins import Provenance, Value, explain
-from ._settings import Reading, Settings, load, read
+from ._settings import Reading, Settings, load, read, settings_of
 from ._sources import Text, adaptive, package, relative, root, text
 from ._tags import tag
 
 __all__ = [
     "Deferred", "Limits", "Node", "Origin", "Provenance", "Reading", "Settings", "Text", "Value", "adaptive", "deferred",
-    "explain", "load", "package", "read", "relative", "root", "tag", "tags", "text",
+    "explain", "json_schema", "load", "package", "read", "relative", "root", "settings_of", "tag", "tags", "text",
 ]  # fmt: skip
 
 for _name in __all__:

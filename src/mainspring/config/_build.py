@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mainspring import (
     BadComponent,
@@ -13,6 +15,7 @@ from mainspring import (
     BadOverride,
     Component,
     ComponentFunction,
+    CycleError,
     DefinitionError,
     Id,
     MainspringError,
@@ -44,19 +47,25 @@ from ._evaluate import (
     Node,
     Realizer,
     Reference,
+    Seq,
     Wanted,
     data_of,
+    is_absent,
     settled,
     shown,
 )
-from ._form import Entries, Form, Scalar, form_of
+from ._form import Entries, Form, Items, Scalar, Tag, form_of
 from ._groups import ABOUT, Grouped
 from ._modules import expanded
 from ._origins import FileOrigins, Provenance, provenance_of
-from ._sources import is_file_name
+from ._sources import Found, is_file_name
 
 if TYPE_CHECKING:
     from ._settings import Settings
+
+# The files whose subsystems are being made now, from the outside in.
+_around: ContextVar[tuple[object, ...]] = ContextVar("mainspring_subsystems", default=())
+DEEPEST_SUBSYSTEMS: Final = 30
 
 Values = Literal["convert", "check", "as written"]
 
@@ -69,6 +78,8 @@ SLOTS: Final = (
     "deadlines", "retry", "thread", "on_crash", "schema", "instance_schema", "cached", "enter",
 )  # fmt: skip
 OF_SUBSYSTEMS: Final = ("imports", "handlers", "status", "pre", "post", "doc", "tags", "enabled")
+OPTIONS: Final = ("name", "deadlines", "limits", "workers")
+IMPORTING: Final = ("base", "plugins", "signals")  # keys under which objects of modules may be named
 SYSTEM_KEYS: Final = (
     "system", "profiles", "profile", "name", "base", "plugins", "deadlines", "limits", "workers", "signals", "values",
 )  # fmt: skip
@@ -89,12 +100,6 @@ def explained(settings: Settings, expand: bool | Iterable[str]) -> Provenance:
     return provenance_of(builder.root, settings)
 
 
-class Object(NamedTuple):
-    """What `package.module:name` says, or an object that stands there already."""
-
-    value: Any
-
-
 class Builder:
     """Makes a system of settings, and collects what is wrong with them.
 
@@ -106,8 +111,12 @@ class Builder:
     def __init__(self, settings: Settings, expand: bool | Iterable[str]) -> None:
         self.settings = settings
         self.session, root = settings._root(True)
+        head = root.head()
+        if not (isinstance(head, Map) or _is_nothing(root)):
+            raise BadFile([root.problem(BadFile, f"Groups are needed here, by name, and this is {shown(head)}.")])
         self.problems: list[Problem] = []
         self.failed: set[Id] = set()
+        self._harmless = 0  # problems that do not keep a component from being looked at further
         self._imports: dict[str, Any] = {}
         self._functions: dict[Any, ComponentFunction[..., Any]] = {}
         self._realizer = Realizer(self._kept)
@@ -116,6 +125,7 @@ class Builder:
         self.base = settings._base
         if self.base is None and "system" in self.about:
             self.base = self._base_system(root)
+        self._there: Mapping[str, Mapping[str, Any]] = {} if self.base is None else self.base.groups
         if self.base is not None:
             root = self._over_base(root, self.base)
         self.root = expanded(root, expand, self)
@@ -129,7 +139,7 @@ class Builder:
             DefinitionError: with everything that is wrong.
         """
         groups: dict[str, dict[str, Any]] = {}
-        head = self._head(self.root)
+        head = self.root.head()
         nodes: dict[Id, Node] = {}
         for group, node in (head.nodes if isinstance(head, Map) else {}).items():
             if group == ABOUT:
@@ -143,8 +153,11 @@ class Builder:
         values = values or self.about.get("values") or "convert"
         if values not in ("convert", "check", "as written"):
             self._wrong_about("values", f'is {values!r}. Write "convert", "check" or "as written".')
+        if not isinstance(self.about.get("name", ""), str):
+            self._wrong_about("name", f"is {words.a_type(self.about['name'])}, and text is needed.")
+        self._prepare()
         self.problems += self._realizer.problems
-        origins = FileOrigins(self.root, nodes, groups)
+        origins = FileOrigins(self.root, nodes, groups, self.settings)
         if values != "as written":
             from ._schema import examined
 
@@ -155,33 +168,83 @@ class Builder:
                     raise DefinitionError.of(self.problems) from None
                 raise error
             self.problems += [p for p in found if p.id not in self.failed]
-            origins = FileOrigins(self.root, nodes, groups)
+            origins = FileOrigins(self.root, nodes, groups, self.settings)
         if self.problems:
             self._raise(groups, origins)
         return self._whole(groups).with_origins(origins)
 
-    def _whole(self, groups: Mapping[str, Mapping[str, Any]]) -> System:
-        options = {key: self.about[key] for key in ("name", "deadlines", "limits", "workers") if key in self.about}
-        try:
-            if self.base is not None:
-                made = self._changed(self.base, groups)
-            else:
-                signals = [self._signal(one) for one in self.about.get("signals") or ()]
-                made = System(groups, signals=signals, **options)
-            if self.about.get("base") is not None:
-                made = made.with_base(self._slots(self._section("base"), None, "The base", SLOTS))
-            plugins = [self._plugin(one) for one in self.about.get("plugins") or ()]
-            if plugins:
-                made = made.with_plugins(*plugins)
-        except DefinitionError as error:
-            raise error.at(self._section(None).site) from None
-        except (TypeError, ValueError) as error:
-            raise BadFile([self._section(None).problem(BadFile, f"{error}.")]) from None
-        if self._realizer.problems:
-            raise DefinitionError.of(self._realizer.problems)
+    def _prepare(self) -> None:
+        """Import what the section about the system names."""
+        self._signals = self._each("signals", self._signal)
+        self._plugins = self._each("plugins", self._plugin)
+        self._slots_of_base: dict[str, Any] | None = None
+        if "base" in self.about:
+            try:
+                self._slots_of_base = self._slots(self._section("base"), "The base")
+            except DefinitionError as error:
+                self.problems += error.problems
+
+    def _each(self, key: str, make: Callable[[Any, Node], Any]) -> list[Any]:
+        """What the section says in a list under a key; one alone may stand without a list."""
+        if key not in self.about:
+            return []
+        section = self._section(key)
+        head = section.head()
+        made = []
+        for node in head.nodes if isinstance(head, Seq) else [section]:
+            said = self._data(node)
+            if said is ABSENT or said is None:
+                continue
+            try:
+                made.append(make(said, node))
+            except DefinitionError as error:
+                self.problems += error.problems
+            except (TypeError, ValueError) as error:
+                self.problems.append(node.problem(BadFile, f"{error}."))
         return made
 
-    def _raise(self, groups: dict[str, dict[str, Any]], origins: Any) -> None:
+    def _whole(self, groups: Mapping[str, Mapping[str, Any]]) -> System:
+        options: dict[Any, Any] = {key: self.about[key] for key in OPTIONS if key in self.about}
+        try:
+            whole = System(groups if self.base is None else {}, signals=self._signals, **options)
+        except (DefinitionError, TypeError, ValueError) as error:
+            raise self._misfit(options) or self._in_file(error, None) from None
+        if self.base is None:
+            made = whole
+        else:
+            made = self._changed(self.base, groups)
+            if options or self._signals:
+                made = made.merge(whole, winner="right")
+        if self._slots_of_base is not None:
+            try:
+                made = made.with_base(self._slots_of_base)
+            except DefinitionError as error:
+                raise self._in_file(error, "base") from None
+        if self._plugins:
+            try:
+                made = made.with_plugins(*self._plugins)
+            except MainspringError as error:
+                raise self._in_file(error, "plugins") from None
+        return made
+
+    def _misfit(self, options: Mapping[str, Any]) -> DefinitionError | None:
+        """What is wrong with an option, where one of them is."""
+        for key, value in options.items():
+            try:
+                System({}, **{key: value})
+            except (DefinitionError, TypeError, ValueError) as error:
+                return self._in_file(error, key)
+        return None
+
+    def _in_file(self, error: Exception, key: str | None) -> DefinitionError:
+        """An error with its place in the section about the system."""
+        section = self._section(key)
+        if isinstance(error, DefinitionError):
+            return error.at(section.site)
+        text = str(error)
+        return BadFile([section.problem(BadFile, text if text.endswith(".") else f"{text}.")])
+
+    def _raise(self, groups: dict[str, dict[str, Any]], origins: FileOrigins) -> None:
         """Raise all problems: those found here, and what else can be said of the rest."""
         problems = list(self.problems)
         try:
@@ -189,16 +252,17 @@ class Builder:
             problems += [p for p in found if p.id not in self.failed and p not in problems]
         except MainspringError:
             pass  # what was found here is said; the rest is said when that is mended
+        files = {file: n for n, file in enumerate(dict.fromkeys(p.site.file for p in problems if p.site is not None))}
+        problems.sort(key=lambda p: (files[p.site.file], *p.site[1:]) if p.site is not None else (len(files), 0, 0))
         raise DefinitionError.of(problems)
-
-    def _head(self, node: Node) -> Any:
-        return node.head()
 
     def _about(self, root: Node) -> dict[str, Any]:
         node = self._find(root, ABOUT)
         if node is None:
             return {}
         head = node.head()
+        if isinstance(head, Leaf) and (head.value is None or head.value is ABSENT):
+            return {}
         if not isinstance(head, Map):
             raise BadFile([node.problem(BadFile, f"a mapping is needed here, and this is {shown(head)}.")])
         found: dict[str, Any] = {}
@@ -206,8 +270,9 @@ class Builder:
             if key not in SYSTEM_KEYS:
                 hint = words.hint_near(str(key), SYSTEM_KEYS, what="key")
                 self.problems.append(one.problem(BadFile, f"There is no key {key!r} here.", hint))
-            elif key == "base":
-                found[key] = True
+            elif key in IMPORTING:
+                if not _is_nothing(one):
+                    found[key] = True
             else:
                 value = data_of(one)
                 if value is not None:
@@ -237,39 +302,42 @@ class Builder:
         except MainspringError as error:
             raise BadFile([node.problem(BadFile, f"The system {target} cannot be had: {error}")]) from error
 
-    def _signal(self, said: Any) -> Signal:
+    def _signal(self, said: Any, node: Node) -> Signal:
         if isinstance(said, Signal):
             return said
         if isinstance(said, str):
-            return Signal(said)
+            return self._object(said, node) if ":" in said else Signal(said)
+        if not isinstance(said, Mapping):
+            raise TypeError(f"a signal is its name or a mapping, and this is {words.a_type(said)}")
+        columns = inspect.signature(Signal).parameters
+        for key in said:
+            if key not in columns:
+                hint = words.hint_near(str(key), columns, what="column")
+                raise BadFile([node.problem(BadFile, f"A signal has no column {key!r}.", hint)])
         return Signal(**said)
 
-    def _plugin(self, said: Any) -> Any:
-        if isinstance(said, str) and ":" in said:
-            return self._object(said, self._section("plugins"))
-        return said
+    def _plugin(self, said: Any, node: Node) -> Any:
+        return self._object(said, node) if isinstance(said, str) and ":" in said else said
 
     # --- over a system written in Python ---
 
     def _over_base(self, root: Node, base: System) -> Node:
         """The tree, with the system below it as one more layer."""
-        groups: dict[str, dict[str, Any]] = {}
-        for group, nodes in base.groups.items():
-            groups[group] = {}
-            for name, value in nodes.items():
-                is_component = isinstance(value, Component)
-                groups[group][name] = _below(value) if is_component else value
+        groups = {group: {name: _below(value) for name, value in nodes.items()} for group, nodes in self._there.items()}
         document = Document(self.session, base.name or "the system", kind="python")
         below = Grouped(document, form_of(groups), None, ())
         document.below = base
-        document.root = Node.layered([below, root], ())
-        return document.root
+        made = Node.layered([below, root], ())
+        # What is written refers to what is below it as well.
+        for one in (below, *(root.layers or (root,))):
+            one.document.root = made
+        return made
 
     def _changed(self, base: System, groups: Mapping[str, Mapping[str, Any]]) -> System:
         """The base with everything exchanged that is not what it was."""
         changes: dict[Any, Any] = {}
         additions: dict[Any, Any] = {}
-        there = base.groups
+        there = self._there
         for group, nodes in groups.items():
             for name, value in nodes.items():
                 if group not in there or name not in there[group]:
@@ -283,7 +351,7 @@ class Builder:
 
     def _is_new(self, id: Id, entry: Node) -> None:
         """Refuse a constant that the system below does not have: a setting of nothing."""
-        if self.base is None or (id.group in self.base.groups and id.name in self.base.groups[id.group]):
+        if self.base is None or id.name in self._there.get(id.group, {}):
             return
         known = [str(one) for one in self.base]
         hint = words.hint_near(str(id), known, what="component or constant")
@@ -347,7 +415,7 @@ class Builder:
         except DefinitionError as error:
             self._realizer.note(error)
             return self._failed(id)
-        before = len(self.problems) + len(self._realizer.problems)
+        before = self._count()
         value: Any
         if isinstance(head, Map) and (kinds := ENTRY & head.nodes.keys()):
             if len(kinds) > 1:
@@ -362,18 +430,17 @@ class Builder:
                 return self._failed(id)
         else:
             value = self._data(node)
-            if isinstance(value, Object):
-                value = value.value
             if not isinstance(value, Component):
                 self._is_new(id, node)
-                if self.base is not None and id in self.base:
-                    old = self.base.groups[id.group][id.name]
+                if id.name in self._there.get(id.group, {}):
+                    old = self._there[id.group][id.name]
                     if isinstance(old, Component) and not isinstance(head, Leaf):
                         self._refuse_constant(id, node, head)
                     self._refuse_new_keys(id, old, value, (), node)
-        if len(self.problems) + len(self._realizer.problems) > before:
-            return self._failed(id)
-        return value
+        return value if self._count() == before else self._failed(id)
+
+    def _count(self) -> int:
+        return len(self.problems) + len(self._realizer.problems) - self._harmless
 
     def _refuse_constant(self, id: Id, node: Node, head: Any) -> None:
         what = "is a component, and the settings put a constant in its place."
@@ -387,11 +454,13 @@ class Builder:
         return Component(None)
 
     def _component(self, id: Id, node: Node, head: Map) -> Component[Any]:
-        known = ("component", *SLOTS)
+        known: tuple[str, ...] = ("component", *SLOTS)
         given = {key: one for key, one in head.nodes.items() if key != "component"}
         target: Any = None
         try:
             target = self._object_of(head.nodes["component"])
+            if isinstance(target, Component) and _is_subsystem(target):
+                known = ("component", "imports", *OF_SUBSYSTEMS)
         finally:
             for key, one in given.items():
                 if key not in known:
@@ -400,12 +469,12 @@ class Builder:
         if isinstance(target, Component):
             return self._of_component(target, node, config_node, given)
         config = self._config(config_node)
-        slots = self._slots_of(given, "A component", SLOTS)
+        slots = self._slots_of(given)
         site = head.nodes["component"].site if node.site is None else node.site
         slots.pop("config", None)
         function = self._function(target, slots, node)
         made = function.define(config, site=site)
-        return made.replace(site=site, **slots) if slots else made
+        return _with_slots(made, _merged_handlers(made, slots), given, site) if slots else made
 
     def _of_component(
         self, target: Component[Any], node: Node, config_node: Node | None, given: Mapping[str, Node]
@@ -416,20 +485,39 @@ class Builder:
         if is_own:
             return target  # of the system below, and nothing is said about it
         others = {key: one for key, one in given.items() if key != "config"}
-        changed |= self._slots_of(others, "A component", SLOTS)
+        if _is_subsystem(target):
+            return self._of_subsystem(target, node, others)
+        changed |= self._slots_of(others)
         changed.pop("enter", None)
         if config_node is not None:
             config = self._config(config_node)
             changed["config"] = config if config_node.layers or node.layers else {**target.config, **config}
-        return target.replace(site=node.site, **_merged_handlers(target, changed)) if changed else target
+        return _with_slots(target, _merged_handlers(target, changed), given, node.site) if changed else target
+
+    def _of_subsystem(self, target: Component[Any], node: Node, given: Mapping[str, Node]) -> Component[Any]:
+        """A subsystem that exists already, with other imports and slots."""
+        slots = self._slots_of({key: one for key, one in given.items() if key != "imports"}, OF_SUBSYSTEMS)
+        said = self._data(given["imports"]) if "imports" in given else {}
+        if isinstance(said, Mapping) and said:
+            imports = dict(target.config)
+            for key, value in said.items():
+                parts = words.split_id(str(key))
+                # As in Python, a mapping under the name of a group says several places.
+                flat = value.items() if isinstance(value, dict) and len(parts) == 1 else [(None, value)]
+                imports |= {words.dotted(parts if name is None else (*parts, name)): one for name, one in flat}
+            target = target.replace(config=imports, site=node.site)
+            problems = [p for p in System({"a": {"b": target}}).check() if p.error is BadOverride]
+            if problems:
+                raise BadOverride([_replaced(p, _import_at(given["imports"], p)) for p in problems])
+        return _with_slots(target, _merged_handlers(target, slots), given, node.site) if slots else target
 
     def _unknown_slot(self, key: Any, node: Node, target: Any, known: Sequence[str]) -> None:
         hint = words.hint_near(str(key), known, what="slot")
         if isinstance(target, ComponentFunction):
             target = target.function
+        if isinstance(target, Component):
+            target = target.scope if target.scope is not None else target.start
         try:
-            import inspect
-
             takes = inspect.signature(target).parameters if callable(target) else {}
         except (TypeError, ValueError):
             takes = {}
@@ -437,6 +525,7 @@ class Builder:
             hint = f"It is an argument: write it under config, as config: {{{key}: ...}}."
         what = f"A component has no slot {str(key)!r}."
         self.problems.append(node.problem(BadComponent, what, hint))
+        self._harmless += 1
 
     def _function(self, target: Any, slots: dict[str, Any], node: Node) -> ComponentFunction[..., Any]:
         if isinstance(target, ComponentFunction):
@@ -482,61 +571,112 @@ class Builder:
                 what = f"The argument {name} is given twice, the second time as {key}."
                 self.problems.append(one.problem(BadFile, what, "Keep one of the two."))
             # Of two spellings in two layers the one on top counts, and it comes later.
-            made[name], from_[name] = value.value if isinstance(value, Object) else value, one.document
+            made[name], from_[name] = value, one.document
         return made
 
     def _subsystem(self, id: Id, node: Node, head: Map) -> Component[Any]:
-        said = head.nodes["subsystem"]
-        value = self._data(said)
-        value = value.value if isinstance(value, Object) else value
-        if isinstance(value, System):
-            inner = value
-        elif isinstance(value, Mapping):
-            inner = self.settings.another(value).system()
-        else:
-            inner = self._inner_system(said, value)
+        inner = self._inner_system(id, head.nodes["subsystem"])
         given = {key: one for key, one in head.nodes.items() if key != "subsystem"}
         for key, one in given.items():
             if key not in OF_SUBSYSTEMS:
                 hint = words.hint_near(str(key), ("subsystem", *OF_SUBSYSTEMS), what="slot")
                 self.problems.append(one.problem(BadComponent, f"A subsystem has no slot {str(key)!r}.", hint))
         imports = self._data(given["imports"]) if "imports" in given else {}
-        slots = self._slots_of({k: v for k, v in given.items() if k != "imports"}, "A subsystem", OF_SUBSYSTEMS)
-        made = subsystem(inner, {} if imports is ABSENT else imports, **slots)
-        return made.replace(site=node.site)
+        slots = self._slots_of({k: v for k, v in given.items() if k != "imports"}, OF_SUBSYSTEMS)
+        try:
+            made = subsystem(inner, {} if imports is ABSENT else imports)
+        except DefinitionError as error:
+            table = given.get("imports", node)
+            raise type(error)([_replaced(one, _import_at(table, one)) for one in error.problems]) from None
+        return _with_slots(made, slots, given, node.site)
 
-    def _inner_system(self, node: Node, said: Any) -> System:
+    def _inner_system(self, id: Id, node: Node) -> System:
+        head = node.head()
+        if isinstance(head, Map):
+            return self._of_another(id, node, self._form(node))
+        said = self._data(node)
+        if isinstance(said, System):
+            return said
         if not isinstance(said, str) or not said:
-            what = f"A subsystem is a file, package.module:name, or groups; this is {shown(node.head())}."
+            what = f"A subsystem is a file, package.module:name, or groups; this is {shown(head)}."
             raise BadComponent([node.problem(BadComponent, what)])
         if is_file_name(said):
-            options = self.session.options
-            source = options.resolver(said, node.document.folder)
+            source = self.session.options.resolver(said, node.document.folder)
             if source is None:
                 raise BadFile([node.problem(BadFile, f"There is no file {said} for the subsystem.")])
-            return self.settings.another(source).system()
+            return self._of_another(id, node, source)
         try:
             return System.named(said)
         except MainspringError as error:
             raise BadComponent([node.problem(BadComponent, f"The system {said} cannot be had: {error}")]) from error
 
+    def _of_another(self, id: Id, node: Node, source: Any) -> System:
+        """The system that another source says, read as this one is.
+
+        Raises:
+            CycleError: it is a subsystem of itself.
+        """
+        inner = self.settings.another(source)
+        layer, around = inner._layers[0], _around.get()
+        identity = layer.identity if isinstance(layer, Found) else None
+        if (identity is not None and identity in around) or len(around) > DEEPEST_SUBSYSTEMS:
+            what = "The system is a subsystem of itself, however far down."
+            raise CycleError([node.problem(CycleError, what, "Name another file, or a subsystem that ends.")])
+        token = _around.set((*around, identity))
+        try:
+            return inner.system()
+        except DefinitionError as error:
+            # What is inside is known by the component that it is to this system, and the place in it.
+            raise type(error)(
+                [p._replace(id=id, path=(*(p.id or ()), *p.path)) for p in error.problems]
+            ) from error.__cause__
+        finally:
+            _around.reset(token)
+
+    def _form(self, node: Node) -> Form:
+        """What stands at a node, worked out, with its places; what means something in a system only is left as it is."""
+        head = node.head()
+        if isinstance(head, Map):
+            pairs = [
+                (_key_form(key, one.site), self._form(one)) for key, one in head.nodes.items() if not is_absent(one)
+            ]
+            return Entries(pairs, head.site)
+        if isinstance(head, Seq):
+            return Items([self._form(one) for one in head.nodes if not is_absent(one)], head.site, head.kind)
+        value, site = head.value, head.origin.site or node.site
+        if isinstance(value, Reference):
+            return Scalar(self._reference(value), site)
+        if isinstance(value, Imported):
+            return Tag("import", Scalar(value.target, value.node.site), site)
+        if isinstance(value, Made):
+            target = Scalar(value.target.target, value.target.node.site)
+            args = Items([self._form(one) for one in value.args])
+            kwargs = Entries([(Scalar(name), self._form(one)) for name, one in value.kwargs.items()])
+            given: list[tuple[Form, Form]] = [
+                (Scalar("target"), target), (Scalar("args"), args), (Scalar("kwargs"), kwargs)
+            ]  # fmt: skip
+            return Tag("build", Entries(given), site)
+        if isinstance(value, Wanted):
+            return Tag("required", Scalar(None, site), site)
+        return Scalar(value, site)
+
     # --- slots ---
 
-    def _slots(self, node: Node, id: Id | None, of: str, known: Sequence[str]) -> dict[str, Any]:
+    def _slots(self, node: Node, of: str) -> dict[str, Any]:
         head = node.head()
         if not isinstance(head, Map):
             what = f"{of} is {shown(head)}, and a mapping of slots is needed."
             raise BadComponent([node.problem(BadComponent, what)])
-        for key in head.nodes:
-            if key not in known:
-                hint = words.hint_near(str(key), known, what="slot")
-                raise BadComponent([node.problem(BadComponent, f"{of} has no slot {key!r}.", hint)])
-        made = self._slots_of({k: v for k, v in head.nodes.items() if k != "config"}, of, known)
+        for key, one in head.nodes.items():
+            if key not in SLOTS:
+                hint = words.hint_near(str(key), SLOTS, what="slot")
+                raise BadComponent([one.problem(BadComponent, f"{of} has no slot {key!r}.", hint)])
+        made = self._slots_of(head.nodes)
         if "config" in head.nodes:
             made["config"] = self._config(head.nodes["config"])
         return made
 
-    def _slots_of(self, given: Mapping[Any, Node], of: str, known: Sequence[str]) -> dict[str, Any]:
+    def _slots_of(self, given: Mapping[Any, Node], known: Sequence[str] = SLOTS) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key, node in given.items():
             if key not in known or key == "config":
@@ -579,8 +719,6 @@ class Builder:
 
     def _handler(self, node: Node) -> Any:
         value = self._data(node)
-        if isinstance(value, Object):
-            return value.value
         if isinstance(value, str):
             return self._object(value, node)
         return value
@@ -618,8 +756,9 @@ class Builder:
         if isinstance(mark, Made):
             args = [self._realizer.data(one) for one in mark.args]
             kwargs = {words.argument(name): self._realizer.data(one) for name, one in mark.kwargs.items()}
+            target = self._object(mark.target.target, mark.target.node)
             try:
-                return build(self._object(mark.target.target, mark.target.node), *args, **kwargs)
+                return build(target, *args, **kwargs)
             except DefinitionError as error:
                 raise type(error)([_replaced(problem, node) for problem in error.problems]) from None
         if isinstance(mark, Deferred):
@@ -648,8 +787,6 @@ class Builder:
         value = self._data(node)
         if value is ABSENT:  # told already
             raise DefinitionError(self._realizer.problems[-1:])
-        if isinstance(value, Object):
-            return value.value
         if isinstance(value, str):
             return self._object(value, node)
         if callable(value) or isinstance(value, Component):
@@ -692,13 +829,15 @@ def _imported(target: str, node: Node) -> Any:
             hint = "Modules are looked for where Python looks; the command line looks in the current folder, too."
             raise BadComponent([node.problem(BadComponent, what, hint, details)]) from None
         raise _broken(target, node, error, details) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(target, node, error, details) from error
     way = module_name
     for part in parts:
         try:
             found = getattr(found, part)
-        except AttributeError:
+        except Exception as error:
+            if not isinstance(error, AttributeError):
+                raise _broken(target, node, error, details) from error
             names = [name for name in dir(found) if not name.startswith("_")]
             what = f"{way} has no {part}, which {target} names."
             hint = words.hint_near(part, names, what="name")
@@ -709,20 +848,76 @@ def _imported(target: str, node: Node) -> Any:
     return found
 
 
-def _broken(target: str, node: Node, error: Exception, details: Mapping[str, Any]) -> BadComponent:
+def _broken(target: str, node: Node, error: BaseException, details: Mapping[str, Any]) -> BadComponent:
     what = f"Importing the module of {target} raised {type(error).__name__}" + (f": {error}" if str(error) else "")
     return BadComponent([node.problem(BadComponent, f"{what}.", details=details)])
 
 
-def _below(value: Component[Any]) -> Form:
-    """A component of the system below as a form: itself, and its config, so that settings can be laid over it."""
+def _below(value: Any) -> Form:
+    """What is in the system below as a form, so that settings can be laid over it: of a component itself and its config."""
+    if not isinstance(value, Component):
+        return _as_it_is(value)
+    pairs: list[tuple[Form, Form]] = [(Scalar("component"), Scalar(value))]
+    if not _is_subsystem(value):
+        try:
+            pairs.append((Scalar("config"), _as_it_is(value.config)))
+        except RecursionError:
+            pass
+    return Entries(pairs)
+
+
+def _is_subsystem(value: Component[Any]) -> bool:
+    return hasattr(value, "imports")
+
+
+def _as_it_is(value: Any) -> Form:
+    """Data of Python as a form, in which a key with a dollar is no tag."""
+    if type(value) is dict:
+        return Entries([(_key_form(key), _as_it_is(one)) for key, one in value.items()])
+    if type(value) in (list, tuple):
+        return Items([_as_it_is(one) for one in value], None, "list" if type(value) is list else "tuple")
+    return form_of(value)
+
+
+def _key_form(key: Any, site: Site | None = None) -> Form:
+    return form_of(f"${key}" if isinstance(key, str) and key.startswith("$") else key, site)
+
+
+def _import_at(node: Node, problem: Problem) -> Node:
+    """Where the import of a subsystem is written that a problem is about, as near as that is known."""
+    rest = tuple(map(str, words.split_id(str(problem.details.get("path", ""))))) if problem.details.get("path") else ()
+    while rest:
+        head = node.head()
+        for key, one in head.nodes.items() if isinstance(head, Map) else ():
+            parts = words.split_id(key) if isinstance(key, str) else (str(key),)
+            if rest[: len(parts)] == parts:
+                node, rest = one, rest[len(parts) :]
+                break
+        else:
+            break
+    return node
+
+
+def _with_slots(
+    made: Component[Any], slots: Mapping[str, Any], given: Mapping[str, Node], site: Site | None
+) -> Component[Any]:
+    """A component with other slots.
+
+    Raises:
+        DefinitionError: they do not fit; with the places of those that do not.
+    """
     try:
-        config = form_of(value.config)
-    except RecursionError:
-        config = form_of({})
-    if hasattr(value, "imports"):
-        return Entries([(Scalar("component"), Scalar(value))])
-    return Entries([(Scalar("component"), Scalar(value)), (Scalar("config"), config)])
+        return made.replace(site=site, **slots)
+    except DefinitionError as error:
+        problems: list[Problem] = []
+        for key, value in slots.items():
+            try:
+                made.replace(**{key: value})
+            except DefinitionError as one:
+                problems += [_replaced(problem, given[key]) for problem in one.problems if key in given]
+        if problems:
+            raise DefinitionError.of(problems) from None
+        raise error
 
 
 def _merged_handlers(target: Component[Any], changed: dict[str, Any]) -> dict[str, Any]:
@@ -739,6 +934,11 @@ def _merged_handlers(target: Component[Any], changed: dict[str, Any]) -> dict[st
             old[signal] = {**old.get(signal, {}), **named} if named is not None else handlers
         made[slot] = old
     return made
+
+
+def _is_nothing(node: Node) -> bool:
+    head = node.head()
+    return isinstance(head, Leaf) and (head.value is None or head.value is ABSENT)
 
 
 def _is_same(one: Any, other: Any) -> bool:

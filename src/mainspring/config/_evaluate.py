@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mainspring import (
+    BadFile,
     BadTag,
     CycleError,
     DefinitionError,
@@ -23,7 +24,21 @@ from mainspring import (
 )
 
 from . import _words as words
-from ._form import Entries, Form, Items, Kind, Limits, Scalar, Tag, bad_file, hashable, secret_of, too_large, too_many
+from ._form import (
+    Entries,
+    Form,
+    Items,
+    Kind,
+    Limits,
+    Scalar,
+    Tag,
+    bad_file,
+    hashable,
+    secret_of,
+    too_deep,
+    too_large,
+    too_many,
+)
 
 if TYPE_CHECKING:
     from ._sources import Resolver
@@ -77,10 +92,20 @@ class Leaf:
 class Map:
     """A head that is a mapping of keys to nodes."""
 
-    __slots__ = ("how", "nodes", "site")
+    __slots__ = ("_spelled", "how", "nodes", "site")
 
     def __init__(self, nodes: dict[Any, Node], site: Site | None, how: str | None = None) -> None:
         self.nodes, self.site, self.how = nodes, site, how
+        self._spelled: dict[str, Node] | None = None
+
+    def at(self, part: Any) -> Node | None:
+        """The node under a part of a path; of keys that are no text, such as numbers, also as they are spelled."""
+        found = self.nodes.get(part) if _is_hashable(part) else None
+        if found is not None or isinstance(part, bool):
+            return found
+        if self._spelled is None:
+            self._spelled = {words.spelled(key): node for key, node in self.nodes.items() if not isinstance(key, str)}
+        return self._spelled.get(str(part))
 
 
 class Seq:
@@ -138,10 +163,43 @@ class Reference:
         node: where it is written.
     """
 
-    __slots__ = ("kind", "node", "optional", "path")
+    __slots__ = ("_end", "kind", "node", "optional", "path")
 
     def __init__(self, kind: str, path: Path, optional: bool, node: Node) -> None:
         self.kind, self.path, self.optional, self.node = kind, path, optional, node
+        self._end: tuple[Node | None] | None = None
+
+    def end(self) -> Node | None:
+        """The node that it leads to in the file, through other references.
+
+        Returns:
+            The node; `None` where there is none and that was asked for.
+
+        Raises:
+            DefinitionError: as `followed`; or they lead to themselves.
+        """
+        followed_now = self.node.document.session.followed_now
+        way: list[Reference] = []
+        one = self
+        try:
+            while one._end is None:
+                if one.node in followed_now:
+                    raise _loop(one.node, list(followed_now))
+                way.append(one)
+                followed_now[one.node] = None
+                to = followed(one)
+                head = to.head() if to is not None else None
+                if not (isinstance(head, Leaf) and isinstance(head.value, Reference)):
+                    one._end = (to,)
+                    break
+                one = head.value
+        finally:
+            for link in way:
+                del followed_now[link.node]
+        for link in way:
+            link._end = one._end
+        assert one._end is not None
+        return one._end[0]
 
 
 class Imported:
@@ -183,7 +241,7 @@ class TagFunction(NamedTuple):
     """What a tag does.
 
     Parameters:
-        name: the tag's name.
+        name: the tag's name; empty for one that may not be used.
         function: gets the node, or the value of it, that the tag is put in front of.
         lazy: whether it gets the node.
     """
@@ -235,18 +293,40 @@ class Session:
         self.stack: list[Node] = []
         self.tainted: list[bool] = []
         self.secrets: set[str] = set()
+        self.followed_now: dict[Node, None] = {}  # where the references are written that are being followed
+        self.unknown = 0  # how many references led to nothing
+        self.text = 0  # how many characters tags have made
+        self.spent: DefinitionError | None = None  # why there is no going on
+        self.files: dict[Any, Any] = {}  # those that were included
         self.modules: list[tuple[Id, Node]] = []  # that were expanded
         self.made = 0  # how many values were worked out, so that references to references cannot make more than anybody can hold
 
-    def count(self, node: Node) -> None:
-        """Count a value.
+    def count(self, node: Node, values: int = 1) -> None:
+        """Count a value, or several.
 
         Raises:
             BadFile: there were too many.
         """
-        self.made += 1
+        self.made += values
         if self.made > self.options.limits.items * 2:
-            raise too_many(self.options.limits, node.site)
+            raise self.enough(too_many(self.options.limits, node.site))
+
+    def count_text(self, made: str, form: Form) -> None:
+        """Count the characters that a tag made.
+
+        Raises:
+            BadFile: there were too many.
+        """
+        self.text += len(made)
+        limits = self.options.limits
+        if self.text > limits.size * 2:
+            what = f"Its tags make more than {limits.size * 2:,} characters of text."
+            raise self.enough(bad_file(what, form.site, "Where that is meant, allow more: limits=Limits(...)."))
+
+    def enough(self, error: BadFile) -> BadFile:
+        """Note an error after which nothing more is worked out, so that it is told once."""
+        self.spent = error
+        return error
 
     def note(self, secret: Any) -> None:
         """Note a secret, of whatever parts it is made, so that it is not shown in any text."""
@@ -259,7 +339,8 @@ class Session:
             for part in secret:
                 self.note(part)
         elif secret is not None and not isinstance(secret, bool):
-            self.secrets.add(secret.decode("latin-1") if isinstance(secret, bytes) else str(secret))
+            said = secret.decode("latin-1") if isinstance(secret, bytes) else str(secret)
+            self.secrets |= {said, repr(said)[1:-1]}  # errors quote what they were given
 
     def scrubbed(self, text: str) -> str:
         """A text without the secrets that are known."""
@@ -267,6 +348,34 @@ class Session:
             if secret:
                 text = text.replace(secret, "***")
         return text
+
+    def cleaned(self, error: DefinitionError) -> DefinitionError:
+        """An error without the secrets that are known."""
+        if not self.secrets:
+            return error
+        problems = []
+        for problem in error.problems:
+            path = tuple(self.scrubbed(part) if isinstance(part, str) else part for part in problem.path)
+            site = problem.site and problem.site._replace(file=self.scrubbed(problem.site.file))
+            problems.append(
+                problem._replace(
+                    what=self.scrubbed(problem.what),
+                    path=path,
+                    site=site,
+                    hint=self.scrubbed(problem.hint),
+                    details=self._cleaned(problem.details),
+                )
+            )
+        return type(error)(problems)
+
+    def _cleaned(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return self.scrubbed(data)
+        if isinstance(data, Mapping):
+            return {key: self._cleaned(value) for key, value in data.items()}
+        if type(data) in (list, tuple):
+            return type(data)(map(self._cleaned, data))
+        return data
 
 
 class Document:
@@ -308,7 +417,7 @@ class Node:
     A tag that branches looks at `entries` or `items`, and returns the node that it chose, so that no other is worked out.
     """
 
-    __slots__ = ("_busy", "_error", "_head", "_path", "_site", "document", "form", "layers", "parent")
+    __slots__ = ("_busy", "_error", "_head", "_path", "_site", "_tag", "document", "form", "layers", "parent")
 
     document: Document
     form: Form | None
@@ -321,6 +430,7 @@ class Node:
         self._error: BaseException | None = None
         self._busy = False
         self._site: Site | None = None
+        self._tag = ""
 
     @classmethod
     def of(cls, document: Document, form: Form, path: Path = ()) -> Node:
@@ -363,6 +473,11 @@ class Node:
         if self._site is not None:
             return self._site
         return self.layers[-1].site if self.layers else self.form.site if self.form is not None else None
+
+    @property
+    def tag(self) -> str:
+        """The name of the tag that is written here; empty where there is none, or nothing has been worked out."""
+        return self._tag
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -432,7 +547,7 @@ class Node:
             The error, to be raised.
         """
         stack = self.document.session.stack
-        name = next((n.form.name for n in reversed(stack) if isinstance(n.form, Tag)), "") if stack else ""
+        name = next((node._tag for node in reversed(stack) if node._tag), "")
         problem = self.problem(BadTag, f"{f'!{name}: ' if name else ''}{what}.", hint, {"tag": name, **details})
         return BadTag([problem])
 
@@ -450,7 +565,7 @@ class Node:
             details: the same as data.
         """
         path, session = self.path, self.document.session
-        what = session.scrubbed(what)
+        what, hint = session.scrubbed(what), session.scrubbed(hint)
         if session.is_system and len(path) > 1 and all(isinstance(part, str) for part in path[:2]):
             return Problem(error, what, Id(path[0], path[1]), words.plain(path[2:]), self.site, hint, details or {})
         what = f"{words.dotted(path)}: {what}" if path else what
@@ -465,6 +580,7 @@ class Node:
         if self._head is not None:
             return self._head
         form = self.form
+        head: Head
         if type(form) is Scalar:
             self._head = head = self._of_scalar(form)
             return head
@@ -473,12 +589,12 @@ class Node:
         session = self.document.session
         if self._busy:
             raise _loop(self, session.stack)
+        if session.spent is not None:
+            raise session.spent
         if len(session.stack) >= DEEPEST:
-            raise bad_file(
-                f"{words.dotted(self.path) or 'It'} stands for what stands for something else, more than {DEEPEST} times.",
-                self.site,
-                "Refer to what is meant directly.",
-            )
+            what = f"stands for what stands for something else, more than {DEEPEST} times."
+            hint = "Refer to what is meant directly."
+            raise session.enough(bad_file(f"{words.dotted(self.path) or 'It'} {what}", self.site, hint))
         self._busy = True
         session.stack.append(self)
         try:
@@ -494,16 +610,16 @@ class Node:
     def known(self) -> Head:
         """The head, where references are followed in the file: for what has to know the value now."""
         head: Head = self.head()
-        way: list[Node] = [self]
-        while isinstance(head, Leaf) and isinstance(head.value, Reference):
-            found = followed(head.value)
-            if found is None:
-                return Leaf(None, head.origin)
-            if found in way:
-                raise _loop(found, way)
-            way.append(found)
-            head = found.head()
+        if isinstance(head, Leaf) and isinstance(head.value, Reference):
+            found = head.value.end()
+            return Leaf(None, head.origin) if found is None else found.head()
         return head
+
+    def meant(self) -> Node:
+        """The node itself; of a reference, the one that it leads to in the file."""
+        head = self.head()
+        found = head.value.end() if isinstance(head, Leaf) and isinstance(head.value, Reference) else None
+        return self if found is None else found
 
     def _of_scalar(self, form: Scalar) -> Leaf:
         value, document = form.value, self.document
@@ -529,7 +645,10 @@ class Node:
         nodes: dict[Any, Node] = {}
         document = self.document
         for key_form, value in form.pairs:
-            key = key_form.value if type(key_form) is Scalar else _key(Node(document, key_form, self, None))
+            if type(key_form) is Scalar and type(key_form.value) in words.PLAIN:
+                key = key_form.value
+            else:
+                key = _key(Node(document, key_form, self, None))
             if isinstance(key, str) and key.startswith("$$"):
                 key = key[1:]
             if key in nodes:
@@ -541,9 +660,10 @@ class Node:
 
     def _of_tag(self, form: Tag) -> Head:
         session = self.document.session
+        self._tag = form.name
         tag = session.options.tags.get(form.name) or session.options.tags.get(form.name.replace("-", "_"))
         if tag is None:
-            known = sorted(session.options.tags)
+            known = sorted(name for name, one in session.options.tags.items() if one.name)
             hint = words.hint_near(form.name, known, what="tag")
             more = "A tag of your own is a function with the decorator config.tag."
             what = f"There is no tag {words.quoted(form.name)}."
@@ -584,14 +704,44 @@ class Node:
         else:
             how = None
         if isinstance(made, Form):
-            return Node(self.document, made, self, None).head()
-        if is_secret and made is not None and not isinstance(made, Secret | Deferred):
-            made = Secret(made)
-        if isinstance(made, Secret):
-            session.note(made)
-        if isinstance(made, str) and len(made) > session.options.limits.size:
-            raise too_large(session.options.limits, self.document.name).at(form.site)
-        return Leaf(made, origin, how)
+            node = Node(self.document, made, self, None)
+            if not is_secret:
+                return node.head()
+            made = revealed(data_of(node))[0]
+        if is_secret:
+            made = _as_secret(made)
+            origin = origin._replace(what=session.scrubbed(origin.what))
+        if isinstance(made, str):
+            if len(made) > session.options.limits.size:
+                raise session.enough(too_large(session.options.limits, self.document.name))
+            session.count_text(made, form)
+        return self._of_made(made, origin, how, 0)
+
+    def _of_made(self, made: Any, origin: Origin, how: str | None, depth: int) -> Head:
+        """A value that a tag made, as a head: containers as if they were written, so that they are merged and referred into."""
+        session = self.document.session
+        if depth > session.options.limits.depth:
+            raise session.enough(too_deep(session.options.limits, self.site))
+        kind = type(made)
+        if kind is dict:
+            nodes = {}
+            for key, value in made.items():
+                nodes[key] = self._inner(key, value, origin, depth)
+            return Map(nodes, origin.site, how)
+        if kind is list or kind is tuple:
+            inner = [self._inner(i, value, origin, depth) for i, value in enumerate(made)]
+            return Seq(inner, origin.site, "list" if kind is list else "tuple", how)
+        return Leaf(made if kind in words.PLAIN else _known_value(made, self), origin, how)
+
+    def _inner(self, key: Any, value: Any, origin: Origin, depth: int) -> Node:
+        if isinstance(value, Node):
+            return value
+        if isinstance(value, Form):
+            return Node(self.document, value, self, key)
+        node = Node(self.document, None, self, key)
+        node._head, node._site = node._of_made(value, origin, None, depth + 1), origin.site
+        self.document.session.count(node)
+        return node
 
     def _of_layers(self) -> Head:
         *below, top = self.layers
@@ -633,6 +783,15 @@ class Node:
         )
 
 
+def _as_secret(made: Any) -> Any:
+    """What a tag made of a secret, which is one itself."""
+    if isinstance(made, Deferred):
+        return Deferred(lambda: _as_secret(made.value()))
+    if made is None or made is ABSENT or isinstance(made, Secret | Reference | Imported | Made | Wanted):
+        return made
+    return Secret(made)
+
+
 def _known_value(value: Any, node: Node) -> Any:
     """An object of Python as the files know it: a secret, a reference."""
     value = secret_of(value)
@@ -650,6 +809,8 @@ def _known_value(value: Any, node: Node) -> Any:
 def _plain_tag(form: Entries, node: Node) -> Tag | None:
     """The tag that a mapping is the plain form of: one key, which begins with a dollar."""
     pairs = form.pairs
+    if node.parent is None and any(type(key) is Scalar and key.value == "$schema" for key, _ in pairs):
+        return None  # what editors look for
     if len(pairs) == 1:
         key = pairs[0][0]
         if type(key) is Scalar and type(key.value) is str and key.value[:1] == "$" and key.value[:2] != "$$":
@@ -666,8 +827,9 @@ def _plain_tag(form: Entries, node: Node) -> Tag | None:
 
 def _key(node: Node) -> Any:
     """What a key that is more than a word stands for."""
-    value = data_of(node)
-    value = revealed(value)[0]
+    value, is_secret = revealed(data_of(node))
+    if is_secret:
+        raise node.wrong("a secret cannot be a key, for keys are shown")
     try:
         return hashable(value)
     except TypeError:
@@ -679,16 +841,17 @@ def _loop(node: Node, stack: Sequence[Node]) -> DefinitionError:
     inside = stack[stack.index(node) :]
     names: list[str] = []
     reasons: list[str] = []
-    for one in inside:
+    for node in inside:
+        one = node.parent if node._path is None and node.parent is not None else node  # what a tag is put in front of
         name = words.dotted(one.path) or one.document.name
         if not names or names[-1] != name:
             names.append(name)
             reasons.append("")
-        if isinstance(one.form, Tag):
-            reasons[-1] = f"!{one.form.name}" + (f", {one.form.site}" if one.form.site else "")
+        if one._tag:
+            reasons[-1] = f"!{one._tag}" + (f", {one.site}" if one.site else "")
     what = f"What is written refers to itself:\n{words.indent(words.cycle(names, reasons), '   ')}"
     details = {"cycle": tuple(names), "reasons": tuple(reasons)}
-    return CycleError([node.problem(CycleError, what, "Let one of them say the value itself.", details)])
+    return CycleError([inside[0].problem(CycleError, what, "Let one of them say the value itself.", details)])
 
 
 def shown(head: Head) -> str:
@@ -723,6 +886,7 @@ def followed(reference: Reference) -> Node | None:
         BadTag: it is of a kind that means something in a system only.
     """
     node, path = reference.node, reference.path
+    session = node.document.session
     if reference.kind == "local_ref":
         path = (*node.path[:1], *path)
     elif reference.kind != "ref":
@@ -744,31 +908,40 @@ def followed(reference: Reference) -> Node | None:
     reached, names = nearest or ((), [])
     part = str(path[len(reached)]) if len(reached) < len(path) else ""
     where = f"{words.dotted(reached)} has no {words.quoted(part)}" if reached else f"there is no {words.quoted(part)}"
-    what = f"refers to {words.dotted(path)}, and {where}."
-    if node.document.session.options.missing_refs == "warn":
+    what = session.scrubbed(f"refers to {words.dotted(path)}, and {where}.")
+    if session.options.missing_refs == "warn":
         place = f", {node.site}" if node.site else ""
         warnings.warn(f"{words.dotted(node.path)} {what} It is None{place}.", UserWarning, stacklevel=2)
         return None
-    hint = words.hint_near(part, names, what="entry")
+    session.unknown += 1
+    if session.unknown > 100:  # each near name costs a look at all of them
+        names = []
+    hint = words.hint_near(part, names, what="entry") if names else ""
     details = {"target": words.dotted(path), "candidates": tuple(names)}
     raise UnknownReference([node.problem(UnknownReference, what, hint, details)])
 
 
 def _at(root: Node, path: Path) -> tuple[Node | None, Path, list[str]]:
     """The node at a path; where there is none, how far the path leads, and what is there."""
-    node = root
-    for i, part in enumerate(path):
+    node, i = root, 0
+    while i < len(path):
+        part = path[i]
         head = node.known()
         found: Node | None = None
         names: list[str] = []
         if isinstance(head, Map):
-            found = head.nodes.get(part) if _is_hashable(part) else None
-            if found is None:
-                found = next((one for key, one in head.nodes.items() if words.is_part(key, part)), None)
-            names = [str(key) for key in head.nodes]
+            found = head.at(part)
+            if (
+                found is None and i == 0 and len(path) > 1
+            ):  # a keyword `group/name` is one key where there are no groups
+                found = head.nodes.get(f"{part}/{path[1]}")
+                i += found is not None
         elif isinstance(head, Seq):
-            names = [str(n) for n in range(len(head.nodes))]
-            at = int(part) if str(part).isascii() and str(part).lstrip("-").isdigit() and len(str(part)) < 10 else None
+            at = (
+                int(part)
+                if str(part).isascii() and str(part).removeprefix("-").isdigit() and len(str(part)) < 10
+                else None
+            )
             if at is not None and -len(head.nodes) <= at < len(head.nodes):
                 found = head.nodes[at]
         else:
@@ -777,8 +950,12 @@ def _at(root: Node, path: Path) -> tuple[Node | None, Path, list[str]]:
                 is_secret = isinstance(head.value, Secret)
                 found = Node(node.document, Scalar(Secret(inner) if is_secret else inner, node.site), node, part)
         if found is None or is_absent(found):
+            if isinstance(head, Map):
+                names = [str(key) for key, one in head.nodes.items() if one is not found]
+            elif isinstance(head, Seq):
+                names = [str(n) for n in range(len(head.nodes))]
             return None, path[:i], names
-        node = found
+        node, i = found, i + 1
     return node, path, []
 
 
@@ -816,32 +993,34 @@ class Realizer:
         self.keep = keep
         self.problems: list[Problem] = []
         self._cycles: set[frozenset[str]] = set()
+        self._noted: set[Any] = set()
+        self._way: dict[Node, None] = {}
 
     def data(self, node: Node) -> Any:
         """What a node stands for, in full; `ABSENT` where nothing is there, or it cannot be worked out."""
         form = node.form
         if type(form) is Scalar and type(form.value) in words.PLAIN:
             return form.value
-        node.document.session.count(node)
+        session = node.document.session
+        session.count(node)
         try:
             head = node.head()
+            if not isinstance(head, Leaf):
+                if node in self._way:
+                    raise _loop(node, list(self._way))
+                if len(self._way) > session.options.limits.depth * 2:
+                    raise session.enough(too_deep(session.options.limits, node.site))
         except DefinitionError as error:
             self.note(error)
+            if session.spent is not None:
+                raise
             return ABSENT
-        if isinstance(head, Map):
-            made = {}
-            for key, one in head.nodes.items():
-                value = self.data(one)
-                if value is not ABSENT:
-                    made[key] = value
-            return made
-        if isinstance(head, Seq):
-            found = [value for value in map(self.data, head.nodes) if value is not ABSENT]
-            if head.kind == "list":
-                return found
-            if head.kind == "tuple":
-                return tuple(found)
-            return self._set(found, node)
+        if not isinstance(head, Leaf):
+            self._way[node] = None
+            try:
+                return self._container(head, node)
+            finally:
+                del self._way[node]
         value = head.value
         if type(value) in words.PLAIN:
             return value
@@ -850,8 +1029,23 @@ class Realizer:
                 return self.keep(value, node)
             except DefinitionError as error:
                 self.note(error)
+                if session.spent is not None:
+                    raise
                 return ABSENT
         return value
+
+    def _container(self, head: Map | Seq, node: Node) -> Any:
+        if isinstance(head, Map):
+            made = {}
+            for key, one in head.nodes.items():
+                value = self.data(one)
+                if value is not ABSENT:
+                    made[key] = value
+            return made
+        found = [value for value in map(self.data, head.nodes) if value is not ABSENT]
+        if head.kind == "list":
+            return found
+        return tuple(found) if head.kind == "tuple" else self._set(found, node)
 
     def _set(self, found: list[Any], node: Node) -> Any:
         made: set[Any] = set()
@@ -867,8 +1061,10 @@ class Realizer:
         """Note what is wrong, once."""
         for problem in error.problems:
             cycle = frozenset(problem.details.get("cycle", ()))
-            if problem in self.problems or (cycle and cycle in self._cycles):
+            known = (problem.error, problem.what, problem.id, problem.path, problem.site)
+            if known in self._noted or (cycle and cycle in self._cycles):
                 continue  # a loop is found at each of its links
+            self._noted.add(known)
             self._cycles.add(cycle)
             self.problems.append(problem)
 
@@ -892,7 +1088,7 @@ def _once(node: Node, realizer: Realizer) -> Any:
     if node in session.stack:
         raise _loop(node, session.stack)
     if len(session.stack) >= DEEPEST:
-        raise bad_file(f"References lead to references more than {DEEPEST} times.", node.site)
+        raise session.enough(bad_file(f"References lead to references more than {DEEPEST} times.", node.site))
     session.stack.append(node)
     try:
         return realizer.data(node)
@@ -907,7 +1103,7 @@ def kept_as_data(mark: Any, node: Node, realizer: Realizer) -> Any:
         DefinitionError: nothing can.
     """
     if isinstance(mark, Reference):
-        to = followed(mark)
+        to = mark.end()
         return None if to is None else _once(to, realizer)
     if isinstance(mark, Deferred):
         return made_of(mark, node)
@@ -946,18 +1142,30 @@ class Later:
         self.mark, self.node = mark, node
 
 
-def settled(value: Any) -> Any:
+def settled(value: Any, realizer: Realizer | None = None) -> Any:
     """Data with its deferred values made.
 
+    Parameters:
+        value: the data.
+        realizer: notes what cannot be made.
+
     Raises:
-        BadTag: one could not be made.
+        BadTag: one could not be made, and there is no realizer to note it.
     """
     if isinstance(value, Later):
-        return settled(made_of(value.mark, value.node))
+        try:
+            return settled(made_of(value.mark, value.node), realizer)
+        except DefinitionError as error:
+            if realizer is None:
+                raise
+            realizer.note(error)
+            return None
     if type(value) is dict:
-        return {key: settled(one) for key, one in value.items()}
+        return {key: settled(one, realizer) for key, one in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(settled(one) for one in value)
+        return type(value)(settled(one, realizer) for one in value)
+    if type(value) is set:
+        return {hashable(settled(one, realizer)) for one in value}
     return value
 
 

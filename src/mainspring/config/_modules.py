@@ -100,6 +100,9 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
     head = node.head()
     assert isinstance(head, Map)
     for key, one in head.nodes.items():
+        if key in ("component", "subsystem"):
+            what = f"It is {key} and module at once."
+            raise BadComponent([node.problem(BadComponent, what, "Keep one of them.")])
         if key not in KEYS:
             hint = f"{words.hint_near(str(key), KEYS, what='key')} Its settings are under config."
             raise BadComponent([one.problem(BadComponent, f"A module has no key {key!r}.", hint)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,11 +25,13 @@ from .. import _text
 from . import _words as words
 from ._evaluate import ABSENT, Document, Imported, Leaf, Made, Map, Node, Origin, Reference, Seq, Wanted
 from ._modules import refuse_unknown
+from ._sources import shown_path
 
 if TYPE_CHECKING:
     from ._settings import Settings
 
 MASK: Final = "***"
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Value(NamedTuple):
@@ -38,11 +41,13 @@ class Value(NamedTuple):
         path: its place: group, name, and where in it.
         shown: the value as text; a secret is masked.
         origin: where it is from.
+        mark: tells secrets apart that are not shown; of two processes they say nothing.
     """
 
     path: tuple[str | int, ...]
     shown: str
     origin: Origin
+    mark: int = 0
 
 
 class FileOrigins(Origins):
@@ -52,12 +57,19 @@ class FileOrigins(Origins):
         root: the tree that was read.
         nodes: what is written of each component and constant.
         made: what was made of them.
+        settings: what was read.
     """
 
-    __slots__ = ("made", "nodes", "root")
+    __slots__ = ("made", "nodes", "root", "settings")
 
-    def __init__(self, root: Node, nodes: Mapping[Id, Node], made: Mapping[str, Mapping[str, Any]]) -> None:
-        self.root, self.nodes, self.made = root, nodes, made
+    def __init__(
+        self,
+        root: Node,
+        nodes: Mapping[Id, Node],
+        made: Mapping[str, Mapping[str, Any]],
+        settings: Settings | None = None,
+    ) -> None:
+        self.root, self.nodes, self.made, self.settings = root, nodes, made, settings
 
     def is_as_written(self, id: Id, node: Any) -> bool:
         """Whether a component or constant is still what was made of the file."""
@@ -78,11 +90,11 @@ class FileOrigins(Origins):
         site = origin.site if found.document.below is not None else found.site
         problem = problem if site is None else problem._replace(site=site)
         if problem.error is RequiredMissing and is_exact:
-            place = words.dotted((*problem.id, *problem.path))
+            place = words.dotted([*problem.id, *problem.path])
             hint = f"Write it in a file that is laid on top, or give it on the command line: --set {place}=..."
             if origin.kind == "environment variable":
                 hint = f"The {origin.kind} {origin.what} is not set: set it."
-            elif origin.kind != "file":
+            elif origin.kind not in ("file", "python", "module"):
                 hint = f"There is nothing in the {origin.kind} {origin.what}."
             problem = problem._replace(hint=hint)
         return problem
@@ -159,7 +171,7 @@ def _below(node: Node) -> Origin | None:
     origins = system.origins
     if isinstance(origins, FileOrigins) and id in origins.nodes and origins.is_as_written(id, made):
         return origin_of(found_at(origins.nodes[id], path[2:])[0])
-    return Origin("python", "", made.site if isinstance(made, Component) else None)
+    return Origin("python", "", _near(made.site) if isinstance(made, Component) else None)
 
 
 class Provenance(Sequence[Value]):
@@ -236,13 +248,9 @@ class Provenance(Sequence[Value]):
                 rows.append(("-", words.dotted(path), old.shown, f"({old.origin})"))
             elif old is not None and new is not None and old.shown != new.shown:
                 rows.append(("~", words.dotted(path), f"{old.shown} -> {new.shown}", f"({old.origin} -> {new.origin})"))
-            elif old is not None and new is not None and old.shown == MASK and _other_place(old, new):
-                rows.append(("~", words.dotted(path), f"{MASK} -> {MASK}", f"({old.origin} -> {new.origin})"))
+            elif old is not None and new is not None and old.mark != new.mark:
+                rows.append(("~", words.dotted(path), f"{MASK} -> another {MASK}", f"({old.origin} -> {new.origin})"))
         return _text.table(rows)
-
-
-def _other_place(old: Value, new: Value) -> bool:
-    return old.origin != new.origin
 
 
 def _capped(rows: list[tuple[str, str, str]], most: int = 48) -> list[tuple[str, str, str]]:
@@ -276,7 +284,7 @@ def _walk(node: Node, path: tuple[Any, ...], values: list[Value]) -> None:
             text = ", ".join(filter(None, plain))
             values.append(Value(words.plain(path), f"[{text}]", _of_list(head, node)))
     elif head.value is not ABSENT and path:
-        values.append(Value(words.plain(path), shown(head.value), head.origin))
+        values.append(Value(words.plain(path), shown(head.value), head.origin, _mark(head.value)))
 
 
 def _of_list(head: Seq, node: Node) -> Origin:
@@ -290,14 +298,24 @@ def _short_list(node: Node) -> str | None:
     return shown(head.value) if isinstance(head, Leaf) else None
 
 
+def _mark(value: Any) -> int:
+    if not isinstance(value, Secret):
+        return 0
+    value = value.reveal()
+    reveal = getattr(value, "get_secret_value", None)
+    return hash(repr(reveal() if callable(reveal) else value))  # with the salt of this process
+
+
 def shown(value: Any) -> str:
     """A value as text; secrets masked, in containers too."""
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, Reference):
-        return f"{value.kind} {words.dotted(value.path)}"
+        return f"{value.kind} {words.dotted(value.path)}{' optional' if value.optional else ''}"
     if is_ref(value):
-        return repr(value).replace("('", " ", 1).replace("')", "", 1)
+        kind, _, rest = repr(value).rstrip(")").partition("(")
+        path, _, more = rest.partition(", ")
+        return " ".join(filter(None, (kind, path.strip("'"), more.replace("optional=True", "optional").strip("'"))))
     if isinstance(value, Imported):
         return value.target
     if isinstance(value, Made):
@@ -415,7 +433,7 @@ def _by_plugin(system: System) -> dict[str, str]:
 def _component(
     system: System, id: Id, made: Component[Any], entry: Node | None, plugin: str | None, values: list[Value]
 ) -> None:
-    otherwise = Origin("plugin", plugin) if plugin and entry is None else Origin("python", "", made.site)
+    otherwise = Origin("plugin", plugin) if plugin and entry is None else Origin("python", "", _near(made.site))
     head = entry.head() if entry is not None else None
     target = head.nodes.get("component") if isinstance(head, Map) else None
     values.append(Value(words.plain(id), target_of(made), origin_of(target) if target is not None else otherwise))
@@ -451,7 +469,14 @@ def _constant(
         return
     fallback = otherwise or (Origin("plugin", plugin) if plugin else Origin("python"))
     origin = origin_of(node) if node is not None else fallback
-    values.append(Value(words.plain(path), shown(value), origin))
+    values.append(Value(words.plain(path), shown(value), origin, _mark(value)))
+
+
+def _near(site: Site | None) -> Site | None:
+    """A place in a file of Python, spelled as those in other files are; `None` for one of ours."""
+    if site is None or site.file.startswith(_OURS):
+        return None
+    return site._replace(file=shown_path(site.file))
 
 
 def _from_base(system: System, id: Id, own: Mapping[str, Any]) -> dict[str, str]:
@@ -476,7 +501,7 @@ def _defaults(made: Component[Any]) -> list[tuple[str, Any, Site | None]]:
         return []
     function = inspect.unwrap(target)
     code = getattr(function, "__code__", None)
-    site = Site(code.co_filename, code.co_firstlineno) if code is not None else None
+    site = _near(Site(code.co_filename, code.co_firstlineno)) if code is not None else None
     return [
         (parameter.name, parameter.default, site)
         for parameter in parameters

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict
 
 from mainspring import BadFile, DefinitionError, Problem, Site, System, UnknownProfile
@@ -27,9 +28,10 @@ from ._evaluate import (
     settled,
     walk,
 )
-from ._form import Entries, Form, Items, Limits, Scalar, Tag, form_of
+from ._form import Entries, Form, Items, Limits, Scalar, Tag, bad_file, form_of
 from ._groups import ABOUT, SCHEMA_KEY, Grouped
-from ._sources import Found, Resolver, collector_paused, found, resolver_of
+from ._origins import FileOrigins
+from ._sources import Found, Resolver, collector_paused, found, in_package, resolver_of
 from ._tags import host_name, known_tags, names_of, user_name
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class Settings:
         for name in options:
             if name not in known:
                 raise TypeError(f"there is no option {name!r}. {words.hint_near(name, known, what='option')}")
+        if "tags" in options:
+            options["tags"] = tuple(options["tags"])  # an iterator ends, and it is asked more than once
         self._given = options
         self._layers: list[Found | tuple[str, str, Form]] = []
         limits = options.get("limits") or Limits()
@@ -133,11 +137,14 @@ class Settings:
         while rest:
             form, folder = rest.pop()
             for inner in walk(form):
-                name = _included_name(inner)
-                if name is None:
+                included = _included_name(inner)
+                if included is None:
                     continue
+                name, from_package = included
                 try:
-                    one = found(resolver(name, folder), self._limits)
+                    one = found(
+                        in_package(from_package, name) if from_package else resolver(name, folder), self._limits
+                    )
                 except (DefinitionError, TypeError):
                     continue  # said where it is needed
                 if one.identity not in seen:
@@ -154,7 +161,7 @@ class Settings:
         by, profiles = "", _texts(given, "profile") if given is not None else ()
         if not profiles and self._environ.get(PROFILE_VARIABLE):
             by, profiles = (
-                f", of the environment variable {PROFILE_VARIABLE}",
+                f", which --profile or the variable {PROFILE_VARIABLE} says",
                 _texts(self._environ[PROFILE_VARIABLE], ""),
             )
         if not profiles and about.get("profile") is not None:
@@ -164,7 +171,8 @@ class Settings:
                 known = self.known_profiles
                 there = f"There is: {', '.join(known)}." if known else "The files speak of no profile."
                 near = words.hint_near(profile, known, what="profile") if known else ""
-                hint = near if near.startswith("Did") else ""
+                more = "Or list it under profiles in the section mainspring."
+                hint = f"{near} {more}" if near.startswith("Did") else more
                 what = f"There is no profile {words.quoted(profile)}{by}. {there}"
                 details = {"profile": profile, "candidates": known}
                 site = self._site()
@@ -261,13 +269,32 @@ class Settings:
             return kept_as_data(mark, node, realizer)
 
         realizer.keep = keep
-        with collector_paused():
-            value = realizer.data(root)
-        if realizer.problems:
-            raise DefinitionError.of(realizer.problems)
-        if isinstance(value, dict):
-            value = {key: one for key, one in value.items() if key not in (ABOUT, SCHEMA_KEY)}
-        return settled(value) if pending else None if value is ABSENT else value
+        with self._told(False), collector_paused():
+            try:
+                value = realizer.data(root)
+            except DefinitionError as error:
+                realizer.note(error)
+            if not realizer.problems and isinstance(value, dict):
+                value = {key: one for key, one in value.items() if key not in (ABOUT, SCHEMA_KEY)}
+            if not realizer.problems and pending:
+                value = settled(value, realizer)
+            if realizer.problems:
+                raise DefinitionError.of(realizer.problems)
+        return None if value is ABSENT else value
+
+    @contextmanager
+    def _told(self, is_system: bool) -> Generator[None, None, None]:
+        """What is wrong within, without secrets, and as an error of ours where it is nested too deeply for Python."""
+        session, _ = self._root(is_system)
+        try:
+            yield
+        except DefinitionError as error:
+            cleaned = session.cleaned(error)
+            if cleaned is error:
+                raise
+            raise cleaned from None
+        except RecursionError:
+            raise bad_file("It is nested too deeply, or contains itself.", self._site()) from None
 
     def bind(self, bound: Mapping[str, Any]) -> Settings:
         """The same settings with more variables bound, for the tag `var`.
@@ -311,16 +338,17 @@ class Settings:
             DefinitionError: it cannot be worked out.
         """
         _, node = self._root(True)
-        for part in words.split_id(path):
+        with self._told(True):
+            for part in words.split_id(path):
+                head = node.head()
+                found = head.nodes.get(part) if isinstance(head, Map) else None
+                if found is None:
+                    return ABSENT
+                node = found
             head = node.head()
-            found = head.nodes.get(part) if isinstance(head, Map) else None
-            if found is None:
-                return ABSENT
-            node = found
-        head = node.head()
-        if isinstance(head, Leaf):
-            return None if isinstance(head.value, Reference) else head.value
-        return data_of(node)
+            if isinstance(head, Leaf):
+                return None if isinstance(head.value, Reference) else head.value
+            return data_of(node)
 
     def with_values(self, values: Mapping[str, Any], origin: str = "command line") -> Settings:
         """The same settings with single values on top.
@@ -374,7 +402,7 @@ class Settings:
         Raises:
             DefinitionError: with everything that is wrong.
         """
-        with collector_paused():
+        with self._told(True), collector_paused():
             return built(self, values, expand)
 
     def explain(self, *, expand: bool | Iterable[str] = True) -> Provenance:
@@ -386,7 +414,8 @@ class Settings:
         Raises:
             DefinitionError: with everything that cannot be worked out.
         """
-        return explained(self, expand)
+        with self._told(True):
+            return explained(self, expand)
 
     def __repr__(self) -> str:
         names = [layer.name if isinstance(layer, Found) else layer[1] for layer in self._layers]
@@ -413,14 +442,25 @@ def _plain_key(key: Form) -> Any:
     return key.value if isinstance(key, Scalar) else ""
 
 
-def _included_name(form: Form) -> str | None:
+def _included_name(form: Form) -> tuple[str, str] | None:
+    """The file and the package of a tag `include`, as far as they are plainly written."""
     inside: Form | None = None
     if isinstance(form, Tag) and form.name == "include":
         inside = form.form
     elif isinstance(form, Entries) and len(form.pairs) == 1:
         key = form.pairs[0][0]
         inside = form.pairs[0][1] if isinstance(key, Scalar) and key.value == "$include" else None
-    return inside.value if isinstance(inside, Scalar) and isinstance(inside.value, str) else None
+    parts = {"file": inside}
+    if isinstance(inside, Entries):
+        parts = {
+            key.value: value for key, value in inside.pairs if isinstance(key, Scalar) and isinstance(key.value, str)
+        }
+    elif isinstance(inside, Items) and len(inside.items) == 1:
+        parts = {"file": inside.items[0]}
+    texts = {
+        key: value.value for key, value in parts.items() if isinstance(value, Scalar) and isinstance(value.value, str)
+    }
+    return (texts["file"], texts.get("package", "")) if "file" in texts else None
 
 
 def _texts(given: Any, what: str) -> tuple[str, ...]:
@@ -430,6 +470,22 @@ def _texts(given: Any, what: str) -> tuple[str, ...]:
     if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
         raise BadFile([Problem(BadFile, f"{what} is {given!r}, and names of profiles are needed.")])
     return tuple(one.strip() for one in given if one.strip())
+
+
+def settings_of(system: System) -> Settings | None:
+    """What a system was made of; `None` where it was not made of files, or was changed since.
+
+    Parameters:
+        system: any system.
+
+    Example:
+        >>> from mainspring import config
+        >>> config.settings_of(config.load({"env": {"port": 80}})).data()
+        {'env': {'port': 80}}
+    """
+    origins = system.origins
+    settings = origins.settings if isinstance(origins, FileOrigins) else None
+    return settings if settings is not None and settings.system() == system else None
 
 
 def read(*sources: Any, **options: Unpack[Reading]) -> Any:
@@ -487,4 +543,4 @@ def load(
     return settings.system(values=values)
 
 
-__all__ = ["Reading", "Settings", "load", "read"]
+__all__ = ["Reading", "Settings", "load", "read", "settings_of"]

@@ -189,7 +189,7 @@ def read_text(source: Text, limits: Limits) -> Form:
 
 def _of_file(name: str, limits: Limits) -> Found:
     kind = format_of(name)
-    shown = _shown(name)
+    shown = shown_path(name)
     try:
         with open(name, "rb") as file:
             content = file.read(limits.size * 4 + 1)
@@ -199,7 +199,7 @@ def _of_file(name: str, limits: Limits) -> Found:
     return Found(read_text(source, limits), shown, kind, source.folder, ("file", os.path.realpath(name)))
 
 
-def _shown(name: str) -> str:
+def shown_path(name: str) -> str:
     """A path as short as it can be: from the current folder on where it is in it."""
     try:
         inside = os.path.relpath(name)
@@ -214,7 +214,7 @@ def _unreadable(name: str, shown: str, error: Exception) -> BadFile:
         try:
             there = sorted(one for one in os.listdir(folder) if is_file_name(one))
         except OSError:
-            return bad_file(f"There is no folder {_shown(folder)}.", Site(shown, 0))
+            return bad_file(f"There is no folder {shown_path(folder)}.", Site(shown, 0))
         hint = words.hint_near(os.path.basename(name), there, what="file that could be read")
         return bad_file("There is no such file.", Site(shown, 0), hint)
     reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
@@ -326,12 +326,17 @@ def package(name: str, /) -> Resolver:
     """
 
     def resolve(file: str, folder: str) -> Any:
-        return _in_package(name, file)
+        return in_package(name, file)
 
     return resolve
 
 
-def _in_package(package: str, name: str) -> Any:
+def in_package(package: str, name: str) -> Any:
+    """A file of a package, which is not imported: its path, or the text of one in a zip file; `None` where there is none.
+
+    Raises:
+        BadFile: no package can have that name, or the file is not in it.
+    """
     from importlib.machinery import PathFinder
 
     first, *inner = package.split(".")
@@ -371,7 +376,7 @@ def adaptive(name: str, folder: str) -> Any:
     """
     first, colon, rest = name.partition(":")
     if colon and rest and all(part.isidentifier() for part in first.split(".")):
-        return _in_package(first, rest)
+        return in_package(first, rest)
     return relative(name, folder) or relative(name, ".")
 
 
@@ -397,6 +402,9 @@ def resolver_of(given: Any) -> Resolver:
     return cast("Resolver", given)
 
 
+_AS_MANY: Final = 100  # values that an include counts as, because looking for a file takes longer than a value
+
+
 def included(node: Node, name: str, from_package: str | None, is_optional: bool) -> Any:
     """What an included file says.
 
@@ -405,11 +413,14 @@ def included(node: Node, name: str, from_package: str | None, is_optional: bool)
         CycleError: it includes itself.
     """
     options, document = node.document.session.options, node.document
+    node.document.session.count(node, _AS_MANY)
     try:
-        source = _in_package(from_package, name) if from_package else options.resolver(name, document.folder)
+        source = in_package(from_package, name) if from_package else options.resolver(name, document.folder)
         if source is None:
             return _missing(node, name, from_package, is_optional)
-        one = found(source, options.limits)
+        one = _found_once(source, node.document.session)
+        if one.identity is None:
+            one = one._replace(identity=("included", name, document.folder))
     except DefinitionError as error:
         raise error.at(node.site) from None
     refuse_loop(node, one)
@@ -418,12 +429,23 @@ def included(node: Node, name: str, from_package: str | None, is_optional: bool)
     return inner.root
 
 
+def _found_once(source: Any, session: Session) -> Found:
+    """What a source says; a file that is included at several places is read once."""
+    if not isinstance(source, str | os.PathLike):
+        return found(source, session.options.limits)
+    name = os.fspath(source)
+    if name not in session.files:
+        session.files[name] = found(source, session.options.limits)
+    one: Found = session.files[name]
+    return one
+
+
 def _missing(node: Node, name: str, from_package: str | None, is_optional: bool) -> Any:
     if is_optional:
         return Leaf(None, Origin("include", f"{name}, which is not there", node.site))
     if node.document.session.options.missing_includes == "marker":
         return Node(node.document, Entries([(Scalar(MISSING), Scalar(name, node.site))], node.site), node, None)
-    where = f" in the package {from_package}" if from_package else f", seen from {_shown(node.document.folder)}"
+    where = f" in the package {from_package}" if from_package else f", seen from {shown_path(node.document.folder)}"
     what = f"The file {name} is included, and there is none{where}."
     hint = "Where it need not be there: !include {file: " + name + ", optional: true}."
     raise BadFile([node.problem(BadFile, what, hint)])

@@ -28,7 +28,6 @@ from ._evaluate import (
     revealed,
     shown,
 )
-from ._form import Tag as TagForm
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,8 +110,19 @@ def known_tags(only: Sequence[str] | None = None) -> dict[str, TagFunction]:
         found[alias] = REGISTRY[name]
     if only is None:
         return found
+    for name in only:
+        if name not in found:
+            raise ValueError(
+                f"there is no tag {name!r} that could be allowed. {words.hint_near(name, found, what='tag')}"
+            )
     wanted = set(only)
-    return {name: function for name, function in found.items() if name in wanted or function.name in wanted}
+
+    def refuse(node: Node) -> Any:
+        may = f"These may: {', '.join(only)}." if only else "None may."
+        raise node.wrong("this tag may not be used here", may)
+
+    refused = TagFunction("", refuse, True)
+    return {name: one if name in wanted or one.name in wanted else refused for name, one in found.items()}
 
 
 def _given(node: Node, what: str, *names: str) -> dict[str, Node] | None:
@@ -131,7 +141,14 @@ def _given(node: Node, what: str, *names: str) -> dict[str, Node] | None:
     return dict(head.nodes)
 
 
+def _one(node: Node) -> Node:
+    """What a tag is put in front of; of a list of one, which YAML needs for two tags, what is in it."""
+    head = node.known()
+    return head.nodes[0] if isinstance(head, Seq) and len(head.nodes) == 1 else node
+
+
 def _text_of(node: Node, what: str) -> str:
+    node = _one(node)
     value = node.value()
     if not isinstance(value, str) or not value:
         raise node.wrong(f"{what} is needed, as text, and this is {shown(node.known())}")
@@ -162,8 +179,7 @@ def _template(node: Node) -> Any:
                 break
         if len(pieces) - 1 != len(rest):
             raise node.wrong(f"the text has {len(pieces) - 1} times {{}}, and there are {len(rest)} values for it")
-        is_list_of_names = node.document.session.stack[-1].form
-        by_name = isinstance(is_list_of_names, TagForm) and is_list_of_names.name == "envf"
+        by_name = node.document.session.stack[-1].tag == "envf"
         values = [_as_text(one, by_name) for one in rest]
         return "".join(part for pair in zip(pieces, [*values, ""], strict=True) for part in pair)
     text = _text_of(node, "text with ${NAME} in it")
@@ -207,7 +223,7 @@ def _spelled(node: Node) -> str:
 
 @tag("prop", lazy=True)
 def _prop(node: Node) -> Any:
-    name = node.value()
+    name = _one(node).value()
     props = node.document.session.options.props
     try:
         found = props.get(name)
@@ -262,7 +278,7 @@ def _case(node: Node, names: Sequence[str], what: str, hint: str) -> Any:
             if name in names_of(key):
                 return one
     for key, one in entries:
-        if key == "default":
+        if "default" in names_of(key):
             return one
     there = sorted({one for key, _ in entries for one in names_of(key)})
     have = " or ".join(names)
@@ -332,12 +348,12 @@ def _when(node: Node) -> Any:
 
 def _single(node: Node) -> tuple[Any, Origin | None]:
     """The value that a tag is put in front of, also as a list of one, which YAML needs for two tags; and where it comes from."""
-    head = node.known()
+    outer, head = node, node.known()
     if isinstance(head, Seq) and len(head.nodes) == 1:
         node, head = head.nodes[0], head.nodes[0].known()
     value = node.value()
     if isinstance(value, dict | list | tuple | set | frozenset):
-        raise node.wrong(f"one value is needed, and this is {shown(head)}")
+        raise outer.wrong(f"one value is needed, and this is {shown(head)}")
     return value, head.origin if isinstance(head, Leaf) else None
 
 
@@ -404,7 +420,7 @@ def _as_date(value: Any) -> Any:
 def _as_uuid(value: Any) -> Any:
     from uuid import UUID
 
-    return UUID(value) if isinstance(value, str) else None
+    return value if isinstance(value, UUID) else UUID(value) if isinstance(value, str) else None
 
 
 _converted("inst", _as_date, "a date and a time, such as 2026-11-21T12:00:00Z")
@@ -421,10 +437,13 @@ def _path(node: Node) -> Any:
         if value is None and len(items) == 1:
             head = one.known()
             return Leaf(None, head.origin if isinstance(head, Leaf) else Origin("file", "!path", one.site))
+        place = node if len(items) == 1 else one
         if not isinstance(value, str | FilePath) or not str(value):
-            raise one.wrong(f"text is needed for a path, and this is {shown(one.known())}")
+            head = one.known()
+            hint = _where_from(head.origin if isinstance(head, Leaf) else None)
+            raise place.wrong(f"text is needed for a path, and this is {shown(head)}", hint)
         if "\0" in str(value):
-            raise one.wrong("a path has no NUL in it")
+            raise place.wrong("a path has no NUL in it")
         parts.append(value)
     try:
         made = FilePath(*parts).expanduser()
@@ -491,7 +510,7 @@ def _merge(node: Node) -> Any:
             continue
         if not isinstance(head, Map):
             raise one.wrong(f"mappings can be merged, and this is {shown(head)}")
-        layers.append(one)
+        layers.append(one.meant())
     return Node.layered(layers, node.path) if layers else Map({}, node.site)
 
 
