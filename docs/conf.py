@@ -23,7 +23,10 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 nitpicky = True
 # Names of the standard library, type variables and private protocols: there is no page of ours to link them to.
-nitpick_ignore_regex = [(r"py:.*", r"(?!mainspring\.).*|mainspring\.(_core|_engine|_part|live|system)\..*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!mainspring\.).*|mainspring\.(_core|_engine|_part|live|system|config\._\w+)\..*"),
+    (r"py:.*", r"mainspring\.config\.Literal"),  # the classes say that they are at home in the room
+]
 
 myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 3

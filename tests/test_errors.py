@@ -354,3 +354,45 @@ def test_no_frames_of_ours_between_the_call_and_the_handler() -> None:
         trace = trace.tb_next
     assert trace is not None
     assert trace.tb_frame.f_code.co_name == "fails"
+
+
+# --- Errors of files --------------------------------------------------------------------------------------------------
+
+
+def test_a_place_has_as_much_as_is_known() -> None:
+    """A place is written with line and column, as far as they are known; two places without a column are equal as before."""
+    assert str(Site("app.yaml", 3, 7)) == "app.yaml:3:7"
+    assert str(Site("app.yaml", 3)) == "app.yaml:3"
+    assert str(Site("app.yaml", 0)) == "app.yaml"
+    assert Site("app.yaml", 3) == Site("app.yaml", 3, 0)
+
+
+@pytest.mark.parametrize("kind", [BadFile, BadTag, BadValue, UnknownProfile])
+def test_errors_of_files_are_errors_of_a_definition(kind: type[DefinitionError]) -> None:
+    """What files can give is raised as its own class when it is alone, and with others as a plain `DefinitionError`."""
+    one, other = Problem(kind, "one"), Problem(UnknownReference, "other")
+    assert issubclass(kind, DefinitionError)
+    assert type(DefinitionError.of([one, one])) is kind
+    assert type(DefinitionError.of([one, other])) is DefinitionError
+
+
+def test_a_place_is_given_to_those_that_have_none() -> None:
+    """`at` gives a place to the problems that have none, and the class stays."""
+    here, there = Site("a.yaml", 1, 1), Site("b.yaml", 2, 2)
+    error = BadTag([Problem(BadTag, "one"), Problem(BadTag, "two", site=there)]).at(here)
+    assert type(error) is BadTag
+    assert [problem.site for problem in error.problems] == [here, there]
+
+
+def test_all_that_is_wrong_in_a_file_is_data() -> None:
+    """Problems of a file, of several kinds, come out together, with id, path, line and column, and the same as data."""
+    text = "env: {port: !int many}\nweb:\n  server: {component: builtins:dict, config: {port: !ref env.prot}}\n"
+    with pytest.raises(DefinitionError) as caught:
+        config.load(config.text(text, "yaml", name="a.yaml"))
+    found = [(one.error, one.id, one.path, one.site) for one in caught.value.problems]
+    assert found == [
+        (BadTag, Id("env", "port"), (), Site("a.yaml", 1, 13)),
+        (UnknownReference, Id("web", "server"), ("config", "port"), Site("a.yaml", 3, 53)),
+    ]
+    assert caught.value.problems[0].details["tag"] == "int"
+    assert "env.port" in caught.value.problems[1].details["candidates"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import pickle
 import types
@@ -21,6 +22,7 @@ from mainspring import (
     State,
     System,
     build,
+    config,
     local_ref,
     opaque,
     ref,
@@ -123,3 +125,54 @@ def test_plain_values_can_be_pickled(value: Any) -> None:
 def test_misspelt_attributes_cannot_be_set(name: str) -> None:
     """A misspelt attribute cannot be set by accident, because these classes have slots."""
     assert not any("__dict__" in vars(cls) for cls in getattr(mainspring, name).__mro__)
+
+
+# --- mainspring.config ------------------------------------------------------------------------------------------------
+
+
+def test_config_is_complete() -> None:
+    """Every name in the room of files that is neither private nor a module is in its `__all__`, and the other way round."""
+    public = {
+        name
+        for name, thing in vars(config).items()
+        if not name.startswith("_") and name != "annotations" and not isinstance(thing, types.ModuleType)
+    }
+    assert public | {"tags"} == set(config.__all__)
+    assert len(set(config.__all__)) == len(config.__all__)
+
+
+@pytest.mark.parametrize("name", config.__all__)
+def test_names_of_config(name: str) -> None:
+    """Every class and function of the room of files has a docstring, with its methods, and says what users import."""
+    thing = getattr(config, name)
+    if not isinstance(thing, type | types.FunctionType):
+        return
+    assert thing.__module__ == "mainspring.config"
+    assert thing.__doc__
+    for member, value in vars(thing).items() if isinstance(thing, type) else ():
+        if not member.startswith("_") and isinstance(value, types.FunctionType | property | classmethod):
+            assert inspect.getdoc(getattr(thing, member)), member
+
+
+def test_functions_of_tags() -> None:
+    """For each tag that comes along there is a function in `tags`, with a docstring, and for each function a tag."""
+    known = importlib.import_module("mainspring.config._tags").REGISTRY
+    ours = {name for name, tag in known.items() if tag.function.__module__.startswith("mainspring.")}
+    made = {
+        name.rstrip("_"): thing
+        for name, thing in vars(config.tags).items()
+        if isinstance(thing, types.FunctionType) and thing.__module__ == config.tags.__name__ and name[0] != "_"
+    }
+    assert made.keys() - {"make"} == ours
+    assert all(thing.__doc__ for thing in made.values())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [config.Limits(), config.Origin("file"), config.text("a: 1", "yaml")],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_of_config_can_be_copied(value: Any) -> None:
+    """Everything in the room of files that is a value can be copied and pickled, and the copy is equal."""
+    assert copy.deepcopy(value) == value
+    assert pickle.loads(pickle.dumps(value)) == value

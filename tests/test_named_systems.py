@@ -764,3 +764,95 @@ def test_naming_systems_costs_nothing_where_nobody_does() -> None:
     program = "import sys, mainspring; print('mainspring._named' in sys.modules, 'tomllib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stdout == "False False\n"
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+FILE = "env: {port: !profile {dev: 1, prod: 2}, host: a}\n"
+
+
+@pytest.fixture
+def with_files(write: Write, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """A system in a file, one in a module, and settings; no profile is chosen."""
+    monkeypatch.delenv("MAINSPRING_PROFILE", raising=False)
+    write("conf/system.yaml", FILE)
+    write("conf/local.yaml", "env: {host: b}\n")
+    write("shop.py", SHOP)
+    return write
+
+
+def listed(write: Write, entry: str) -> None:
+    """List one system, by the name `one`."""
+    write("pyproject.toml", f"[tool.mainspring.systems]\none = {entry}\n")
+
+
+def test_a_file_may_be_listed(with_files: Write) -> None:
+    """With a profile, and with settings on top; paths are those from pyproject.toml on."""
+    listed(with_files, '{ target = "conf/system.yaml", profile = "dev", settings = ["conf/local.yaml"] }')
+    assert System.named("one").groups == {"env": {"port": 1, "host": "b"}}
+    os.chdir("conf")
+    assert System.named("one").groups == {"env": {"port": 1, "host": "b"}}
+
+
+def test_settings_may_be_listed_for_a_system_in_python(with_files: Write) -> None:
+    """As one file, or as several; the later ones are on top."""
+    with_files("a.toml", "[env]\nport = 1\n")
+    with_files("b.json", '{"env": {"port": 2}}')
+    for settings, port in (('"a.toml"', 1), ('["a.toml", "b.json"]', 2), ('["b.json", "a.toml"]', 1)):
+        listed(with_files, f'{{ target = "shop:dev", settings = {settings} }}')
+        assert System.named("one")["env.port"] == port
+        assert System.named("one").name == "shop"
+
+
+def test_the_variable_counts_for_more_than_the_profile_that_is_listed(
+    with_files: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what --profile sets."""
+    listed(with_files, '{ target = "conf/system.yaml", profile = "dev" }')
+    monkeypatch.setenv("MAINSPRING_PROFILE", "prod")
+    assert System.named("one")["env.port"] == 2
+
+
+def test_a_file_is_read_each_time(with_files: Write) -> None:
+    """What has changed in it counts."""
+    listed(with_files, '{ target = "conf/system.yaml", profile = "dev" }')
+    assert System.named("one")["env.host"] == "a"
+    with_files("conf/system.yaml", FILE.replace("host: a", "host: c"))
+    assert System.named("one")["env.host"] == "c"
+
+
+def test_a_file_is_not_read_to_be_listed(with_files: Write) -> None:
+    """A broken one is told where it is used."""
+    with_files("conf/system.yaml", "env: [\n")
+    listed(with_files, '{ target = "conf/system.yaml", doc = "From a file." }')
+    (entry,) = named_systems()
+    assert (entry.name, entry.target, entry.doc, entry.error) == ("one", "conf/system.yaml", "From a file.", None)
+    with pytest.raises(DefinitionError, match=r"system\.yaml:"):
+        System.named("one")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('{ target = "conf/sytsem.yaml" }', "Did you mean system.yaml"),
+        ('{ target = "conf/system.yaml", profile = "prdo" }', "Did you mean prod?"),
+        ('{ target = "conf/system.yaml", settings = "conf/locl.yaml" }', "Did you mean local.yaml"),
+        ('{ target = "shop:system", profile = "dev" }', "profile"),
+        ('{ target = "shop:system", settings = [1] }', "settings of one"),
+        ('{ target = "shop:system", settings = 3 }', "settings of one"),
+        ('{ target = "conf/system.yaml", profile = 3 }', "the profile of one is 3, not a text"),
+        ('{ target = "conf/system.yaml", porfile = "dev" }', "Did you mean profile?"),
+        ('{ target = "shop:nothing", settings = "conf/local.yaml" }', "has no attribute nothing"),
+        ('{ target = "shop", settings = "conf/local.yaml" }', "attribute"),
+    ],
+)
+def test_what_is_wrong_with_a_listed_file_is_told(with_files: Write, entry: str, said: str) -> None:
+    """Where it is listed, or where it is read."""
+    listed(with_files, entry)
+    assert said in message("one")
+
+
+def test_a_file_that_is_not_listed_is_no_name(with_files: Write) -> None:
+    """On the command line a file is a target; in Python it is loaded by config.load."""
+    with pytest.raises(MainspringError):
+        System.named("conf/system.yaml")

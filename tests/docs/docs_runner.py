@@ -3,11 +3,12 @@
 `python`    is run. A first line `# name.py` saves it under that name as well; `# name.py, continued` adds to that file.
 `pycon`     is run as a session at the prompt, and its output compared.
 `text`      is the output of the `python` block before it.
-`toml`      is saved under the name in its first line, `# pyproject.toml`.
+`toml`, `yaml`, `clojure` and `json`  are saved under the name in their first line: `# pyproject.toml`, `;; system.edn`, or
+            `// system.json`, which is not part of the file. Those without a name are not.
 `console`   lines after `$` are run by a shell and their output compared; a line `^C` is an interruption from the keyboard.
 
-What is different in each run is not compared: times, addresses in memory, and where a definition was written. The port
-8080 is exchanged for one that is free.
+What is different in each run is not compared: times, addresses in memory, and where in Python a definition was written.
+Places in files of settings are. The port 8080 is exchanged for one that is free.
 """
 
 from __future__ import annotations
@@ -30,17 +31,24 @@ from types import ModuleType
 from typing import IO, NamedTuple
 
 from mainspring._named import isolated
+from mainspring.config._tags import REGISTRY
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30  # that a command may take
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^\n`]*)$")
 _FILE = re.compile(r"# (?P<name>[\w/]+\.py)(?P<more>, continued)?\n")
+_SAVED = {  # languages of files that are not Python: the line with the name, and whether it is part of the file
+    "toml": (re.compile(r"# (?P<name>[\w/.-]+\.toml)\n"), True),
+    "yaml": (re.compile(r"# (?P<name>[\w/.-]+\.yaml)\n"), True),
+    "clojure": (re.compile(r";; (?P<name>[\w/.-]+\.edn)\n"), True),  # no highlighter knows EDN by its own name
+    "json": (re.compile(r"// (?P<name>[\w/.-]+\.json)\n"), False),  # JSON has no comments
+}
 _DIFFERENT = [
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "<clock>"),
     (re.compile(r"\b\d+(\.\d+)? ?(µs|ms|s)\b"), "<time>"),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
-    (re.compile(r"(\bat:? +)[^\s:]+:\d+"), r"\1<site>"),
+    (re.compile(r"(\bat:? +)[^\s:]+\.(?:py|md):\d+"), r"\1<site>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<host and port>"),
 ]
 
@@ -122,7 +130,7 @@ class Page:
 
     @contextmanager
     def _here(self) -> Iterator[None]:
-        before, known = Path.cwd(), set(sys.modules)
+        before, known, tags = Path.cwd(), set(sys.modules), dict(REGISTRY)
         os.chdir(self.directory)
         sys.path.insert(0, str(self.directory))
         sys.modules["example"] = self.module
@@ -131,6 +139,8 @@ class Page:
         finally:
             os.chdir(before)
             sys.path.remove(str(self.directory))
+            REGISTRY.clear()
+            REGISTRY.update(tags)
             for name in set(sys.modules) - known:
                 file = getattr(sys.modules[name], "__file__", None)
                 if name == "example" or (file and Path(file).is_relative_to(self.directory)):
@@ -151,13 +161,20 @@ class Page:
             self._session(block)
         elif block.language == "console":
             self._console(block)
-        elif block.language == "toml":
-            file = re.match(r"# (?P<name>[\w/]+\.toml)\n", block.text)
-            if file is None:
-                return False
-            (self.directory / file["name"]).write_text(block.text)
         else:
+            return self._save(block)
+        return True
+
+    def _save(self, block: Block) -> bool:
+        if block.language not in _SAVED:
             return False
+        name_line, is_part = _SAVED[block.language]
+        file = name_line.match(block.text)
+        if file is None:
+            return False
+        saved = self.directory / file["name"]
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        saved.write_text(block.text if is_part else block.text[file.end() :])
         return True
 
     def _python(self, block: Block) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
+import keyring.core
 import pytest
 from docs_runner import ROOT, Page, Wrong, blocks, same_output
+from keyring.backends.null import Keyring as NoKeyring
 
 import mainspring
+from mainspring import config
+from mainspring.config._tags import known_tags
 
 GENERATED = {ROOT / "docs" / "reference" / "errors.md"}  # has tests of its own
-KNOWN = {"python", "pycon", "text", "toml", "console", "sh"}
+KNOWN = {"python", "pycon", "text", "toml", "yaml", "json", "clojure", "console", "sh"}
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts and page not in GENERATED),
@@ -46,6 +51,75 @@ def test_links(page: Path) -> None:
         if "://" not in target:
             file = (page.parent / target).resolve()
             assert file.exists() or file in GENERATED, target
+
+
+# --- The table of tags -------------------------------------------------------------------------------------------------
+
+TAGS = ROOT / "docs" / "reference" / "tags.md"
+ROWS = [
+    list(re.findall(r"`([^`]+)`", line))
+    for line in TAGS.read_text().splitlines()
+    if line.startswith("| ") and "`tags." in line
+]
+BUILT_IN = known_tags()  # before any example defines one of its own
+AROUND = {"mainspring": {"profiles": ["prod"]}, "env": {"port": 8000, "hosts": ["a", "b"]}}
+
+
+class OneKey(NoKeyring):
+    """A keyring that has something for everybody."""
+
+    def get_password(self, service: str, username: str) -> str:
+        """What there is for a service and a user."""
+        return f"of {username} at {service}"
+
+
+def said_by(source: object, folder: Path) -> list[object]:
+    """What a source says of x.y, in a system and as plain data; or what is wrong with it."""
+    given: Any = {
+        "environ": {"PORT": "8000", "DATA": "data", "PASSWORD": "hunter2"},
+        "props": {"region": "eu"},
+        "bind": {"size": 3},
+        "profile": "prod",
+        "hostname": "web1",
+        "user": "ann",
+        "resolver": config.root(folder),
+    }
+    found: list[object] = []
+    for read in (lambda *sources: config.load(*sources, values="as written", **given), config.read):
+        try:
+            found.append(read(AROUND, source, **(given if read is config.read else {})))
+        except mainspring.DefinitionError as error:
+            found.append([problem.what for problem in error.problems])
+    return found
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_tags_are_the_same_in_every_format(row: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The four spellings in a row of the page of tags mean the same, and something."""
+    monkeypatch.setattr(keyring.core, "_keyring_backend", OneKey())
+    (tmp_path / "other.yaml").write_text("a: 1")
+    (tmp_path / "secret.txt").write_text("hunter2")
+    yaml, edn, plain, python = row
+    in_toml = re.sub(r'("[$\w]+"): ', r"\1 = ", plain)
+    sources = [
+        config.text(f"x: {{y: {yaml} }}", "yaml", folder=tmp_path),
+        config.text(f"{{:x {{:y {edn}}}}}", "edn", folder=tmp_path),
+        config.text(f'{{"x": {{"y": {plain}}}}}', "json", folder=tmp_path),
+        config.text(f"x.y = {in_toml}", "toml", folder=tmp_path),
+        config.text(f'{{"x": {{"y": {plain}}}}}', "yaml", folder=tmp_path),
+    ]
+    first, *others = [said_by(source, tmp_path) for source in sources if "null" not in plain or source.format != "toml"]
+    assert not all(isinstance(one, list) for one in first), "it is an error, in a system and as data"
+    for other in others:
+        assert other == first
+    if row[0].split()[0] not in ("!folder", "!file"):  # what is written in Python is in no folder
+        assert said_by({"x": {"y": eval(python, {"tags": config.tags})}}, tmp_path) == first
+
+
+def test_every_tag_has_its_row() -> None:
+    """The page of tags has all that there are, other names too."""
+    assert {function.name for function in BUILT_IN.values()} <= {re.split("[ :]", row[0][1:])[0] for row in ROWS}
+    assert set(BUILT_IN) <= set(re.findall(r"[\w/-]+", TAGS.read_text()))
 
 
 # --- The tests above can fail -----------------------------------------------------------------------------------------
@@ -109,6 +183,40 @@ $ python -c "import part; print(part.y)"
     assert run(text, tmp_path) == 3
 
 
+def test_settings_files(tmp_path: Path) -> None:
+    """A block of a file format is saved under the name in its first line; in JSON, which has no comments, without that line."""
+    text = """
+```yaml
+# conf/a.yaml
+a: 1
+```
+
+```clojure
+;; b.edn
+{:b 2}
+```
+
+```json
+// c.json
+{"c": 3}
+```
+
+```toml
+# d.toml
+d = 4
+```
+
+```yaml
+not: saved
+```
+"""
+    assert run(text, tmp_path) == 4
+    assert (tmp_path / "conf" / "a.yaml").read_text() == "# conf/a.yaml\na: 1\n"
+    assert (tmp_path / "b.edn").read_text() == ";; b.edn\n{:b 2}\n"
+    assert (tmp_path / "c.json").read_text() == '{"c": 3}\n'
+    assert {file.name for file in tmp_path.iterdir()} == {"conf", "b.edn", "c.json", "d.toml", "page.md"}
+
+
 def test_interruptions(tmp_path: Path) -> None:
     """A line ^C in a shell session interrupts the command when it has said what stands before."""
     text = """
@@ -141,6 +249,7 @@ stopped
         ("at 07:12:33, took 3 µs", "at 23:59:01, took 41.2 ms", True),
         ("at 07:12:33, took 3 µs", "at 33 s, took 3 µs", False),
         ("at: app.py:3", "at: other/app.py:7", True),
+        ("at: app.yaml:3:1", "at: app.yaml:4:1", False),
         ("<X at 0x7f0000000000>", "<X at 0x7fffffffff00>", True),
         ("a ... z", "a b c z", True),
         ("took 3 µs", "takes 3 µs", False),

@@ -1152,7 +1152,15 @@ class Definition:
 
     def with_groups(self, groups: dict[str, dict[str, Node]]) -> Definition:
         """The same system with other groups."""
-        return self.replace(groups=groups)
+        return Definition(
+            groups,
+            self.signals,
+            self.options,
+            base=self.base,
+            wraps=self.wraps,
+            applied=self.applied,
+            origins=self.origins,
+        )
 
     def replace(self, **parts: Any) -> Definition:
         """The same system with some of its parts exchanged.

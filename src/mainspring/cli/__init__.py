@@ -42,7 +42,7 @@ _FILES = """\
 --settings FILE lays a file with settings over the system; of several the later
 ones are on top, and --set on top of all. --profile NAME chooses what files say
 for one environment, as the variable MAINSPRING_PROFILE does; of several, with
-commas, the first that a file knows counts.
+commas, each choice takes the first that it knows.
 """
 _SET = """\
 --set PATH=VALUE exchanges a part of the system, by the paths of

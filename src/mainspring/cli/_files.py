@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mainspring import System
+from mainspring import Component, MainspringError, System
 
 from ._load import Trouble
 from ._set import changes_of, overridden, split_setting
@@ -40,19 +39,27 @@ class Target(NamedTuple):
         """Whether the system itself is in a file."""
         return os.path.splitext(self.name)[1].lower() in SUFFIXES
 
-    def system(self) -> System:
+    def system(self, values: config.Values | None = None) -> System:
         """The system.
+
+        Parameters:
+            values: what is done with the arguments of components, where it is made of files.
 
         Raises:
             MainspringError: it cannot be had.
         """
-        with _in_profile(self.profile):
+        before = os.environ.get(PROFILE)
+        # So that all that reads files, in functions of the user as well, does so in the profile.
+        _put_profile(before if self.profile is None else self.profile)
+        try:
             if not self.is_file and not self.files:
                 made = System.named(self.name)
                 if self.settings:
                     made = self._set(made)
             else:
-                made = self._from_files()
+                made = self._from_files(values)
+        finally:
+            _put_profile(before)
         if self.profile is not None and made.origins is None:
             raise Trouble(f"--profile {self.profile}: {self.name} is made of no file, and has no profiles.")
         return made
@@ -66,7 +73,7 @@ class Target(NamedTuple):
                 return _with_values(settings, self.settings)
         return overridden(made, self.settings)
 
-    def _from_files(self) -> System:
+    def _from_files(self, values: config.Values | None) -> System:
         from mainspring import config, named_systems
 
         named_systems()  # imports the modules that pyproject.toml lists: they may define tags
@@ -78,48 +85,66 @@ class Target(NamedTuple):
         else:
             settings = config.Settings(*self.files).over(System.named(self.name))
         if not self.settings:
-            return settings.system()
+            return settings.system(values=values)
         return _with_values(settings, self.settings)
 
 
 def _with_values(settings: config.Settings, given: Sequence[str]) -> System:
     """The system with single values on top: as the last layer, so that whatever depends on them sees them."""
+    from mainspring.config import tags
+
     before = settings.system()
     layer: dict[str, Any] = {}
     later: list[str] = []
     for setting in given:
         path, _ = split_setting(setting)
-        old = settings.at(path)
-        if old is settings.NOWHERE and not _is_argument(before, path):
-            later.append(setting)  # a place that no file speaks of: an override knows whether there is such a thing
-        elif old is settings.NOWHERE:
+        old = _written(settings, path)
+        if old is not settings.NOWHERE and not _is_component(before, path):
+            layer |= changes_of(before, [setting], {path: old})
+        elif _is_place(settings, before, path):
             layer |= changes_of(before, [setting])
         else:
-            layer |= changes_of(before, [setting], {path: old})
-    changed = settings.with_values(layer).system() if layer else before
-    return overridden(changed, later)
+            later.append(setting)  # a place that no file can speak of: an override knows whether there is such a thing
+    if not layer:
+        return overridden(before, later)
+    # What is set stands in the place of what is there, also where both are mappings.
+    layer = {path: tags.replace(value) if isinstance(value, dict) else value for path, value in layer.items()}
+    return overridden(settings.with_values(layer).system(), later)
 
 
-def _is_argument(system: System, path: str) -> bool:
+def _written(settings: config.Settings, path: str) -> Any:
+    try:
+        return settings.at(path)
+    except ValueError:  # no path at all, as the override says
+        return settings.NOWHERE
+
+
+def _is_place(settings: config.Settings, system: System, path: str) -> bool:
+    """Whether a file could say something at a path: an argument or a slot of a component, a setting of a module."""
     group, _, rest = path.partition(".")
     name, _, slot = rest.partition(".")
-    return '"' not in path and slot.startswith("config.") and f"{group}.{name}" in system
+    if _is_component(system, path):
+        return True
+    if '"' in path or not slot:
+        return False
+    id = f"{group}.{name}"
+    if _written(settings, f"{id}.module") is not settings.NOWHERE:
+        return True
+    return _is_component(system, id) and not hasattr(system[id], "imports")
 
 
-@contextmanager
-def _in_profile(profile: str | None) -> Generator[None, None, None]:
-    """Let all that reads files, in functions of the user as well, do so in a profile."""
-    before = os.environ.get(PROFILE)
-    if profile is not None:
-        os.environ[PROFILE] = profile
+def _is_component(system: System, path: str) -> bool:
     try:
-        yield
-    finally:
-        if profile is not None:
-            if before is None:
-                os.environ.pop(PROFILE, None)
-            else:
-                os.environ[PROFILE] = before
+        return path in system and isinstance(system[path], Component)
+    except MainspringError:
+        return False
+
+
+def _put_profile(profile: str | None) -> None:
+    if profile is None:
+        os.environ.pop(PROFILE, None)
+    else:
+        os.environ[PROFILE] = profile
 
 
 def provenance(target: Target, expand: bool | Sequence[str]) -> config.Provenance:
@@ -138,7 +163,7 @@ def schema(target: Target, plain: bool) -> Mapping[str, Any]:
     """
     from mainspring import config
 
-    system = target.system()
+    system = target.system("as written")  # no value has to be there, or right
     settings = config.settings_of(system)
     profiles = settings.known_profiles if settings is not None else ()
     plain = plain or os.path.splitext(target.name)[1].lower() in (".json", ".toml")

@@ -13,6 +13,7 @@ _origins.py    where each value is from
 """
 
 from . import tags
+from ._build import Values
 from ._evaluate import Deferred, Node, Origin, deferred
 from ._form import Limits
 from ._json_schema import json_schema
@@ -22,8 +23,8 @@ from ._sources import Text, adaptive, package, relative, root, text
 from ._tags import tag
 
 __all__ = [
-    "Deferred", "Limits", "Node", "Origin", "Provenance", "Reading", "Settings", "Text", "Value", "adaptive", "deferred",
-    "explain", "json_schema", "load", "package", "read", "relative", "root", "settings_of", "tag", "tags", "text",
+    "Deferred", "Limits", "Node", "Origin", "Provenance", "Reading", "Settings", "Text", "Value", "Values", "adaptive",
+    "deferred", "explain", "json_schema", "load", "package", "read", "relative", "root", "settings_of", "tag", "tags", "text",
 ]  # fmt: skip
 
 for _name in __all__:

@@ -54,10 +54,10 @@ from ._evaluate import (
     settled,
     shown,
 )
-from ._form import Entries, Form, Items, Scalar, Tag, form_of
+from ._form import Entries, Form, Items, Scalar, Tag, component_form, form_of, is_subsystem, key_form
 from ._groups import ABOUT, Grouped
-from ._modules import expanded
-from ._origins import FileOrigins, Provenance, provenance_of
+from ._modules import expanded, is_of_module, place_of
+from ._origins import FileOrigins, Provenance, found_at, provenance_of
 from ._sources import Found, is_file_name
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ class Builder:
                 if value is not ABSENT:
                     made[name] = value
                     nodes[Id(group, name)] = entry
+            if not made and self._is_full(node):
+                del groups[group]  # everything that was in it was left out
         values = values or self.about.get("values") or "convert"
         if values not in ("convert", "check", "as written"):
             self._wrong_about("values", f'is {values!r}. Write "convert", "check" or "as written".')
@@ -157,7 +159,7 @@ class Builder:
             self._wrong_about("name", f"is {words.a_type(self.about['name'])}, and text is needed.")
         self._prepare()
         self.problems += self._realizer.problems
-        origins = FileOrigins(self.root, nodes, groups, self.settings)
+        origins = FileOrigins(self.root, nodes, groups, self.settings, values)
         if values != "as written":
             from ._schema import examined
 
@@ -168,10 +170,18 @@ class Builder:
                     raise DefinitionError.of(self.problems) from None
                 raise error
             self.problems += [p for p in found if p.id not in self.failed]
-            origins = FileOrigins(self.root, nodes, groups, self.settings)
+            origins = FileOrigins(self.root, nodes, groups, self.settings, values)
         if self.problems:
             self._raise(groups, origins)
         return self._whole(groups).with_origins(origins)
+
+    @staticmethod
+    def _is_full(node: Node) -> bool:
+        try:
+            head = node.head()
+        except DefinitionError:
+            return True
+        return isinstance(head, Map) and bool(head.nodes)
 
     def _prepare(self) -> None:
         """Import what the section about the system names."""
@@ -252,9 +262,16 @@ class Builder:
             problems += [p for p in found if p.id not in self.failed and p not in problems]
         except MainspringError:
             pass  # what was found here is said; the rest is said when that is mended
+        problems = [self._placed(problem) for problem in problems]
         files = {file: n for n, file in enumerate(dict.fromkeys(p.site.file for p in problems if p.site is not None))}
         problems.sort(key=lambda p: (files[p.site.file], *p.site[1:]) if p.site is not None else (len(files), 0, 0))
         raise DefinitionError.of(problems)
+
+    def _placed(self, problem: Problem) -> Problem:
+        """A problem of what a module gave, with the place of the module."""
+        if problem.site is not None:
+            return problem
+        return problem._replace(site=place_of(found_at(self.root, (*(problem.id or ()), *problem.path))[0]))
 
     def _about(self, root: Node) -> dict[str, Any]:
         node = self._find(root, ABOUT)
@@ -323,7 +340,10 @@ class Builder:
 
     def _over_base(self, root: Node, base: System) -> Node:
         """The tree, with the system below it as one more layer."""
-        groups = {group: {name: _below(value) for name, value in nodes.items()} for group, nodes in self._there.items()}
+        groups = {
+            group: {name: component_form(value) for name, value in nodes.items()}
+            for group, nodes in self._there.items()
+        }
         document = Document(self.session, base.name or "the system", kind="python")
         below = Grouped(document, form_of(groups), None, ())
         document.below = base
@@ -351,7 +371,7 @@ class Builder:
 
     def _is_new(self, id: Id, entry: Node) -> None:
         """Refuse a constant that the system below does not have: a setting of nothing."""
-        if self.base is None or id.name in self._there.get(id.group, {}):
+        if self.base is None or id.name in self._there.get(id.group, {}) or is_of_module(entry):
             return
         known = [str(one) for one in self.base]
         hint = words.hint_near(str(id), known, what="component or constant")
@@ -377,8 +397,8 @@ class Builder:
                 head = node.head()
                 replaced = replaced or getattr(head, "how", None) == "replace"
                 node = head.nodes.get(part) if isinstance(head, Map) else None
-            if replaced:
-                return
+            if replaced or is_of_module(node or entry):
+                continue
             hint = words.hint_near(str(key), map(str, old), what="key")
             more = "Where the whole mapping is meant, put !replace in front of it."
             what = "sets a key that the constant does not have."
@@ -431,16 +451,33 @@ class Builder:
         else:
             value = self._data(node)
             if not isinstance(value, Component):
+                self._refuse_slots_alone(id, node, head)
                 self._is_new(id, node)
                 if id.name in self._there.get(id.group, {}):
                     old = self._there[id.group][id.name]
-                    if isinstance(old, Component) and not isinstance(head, Leaf):
+                    if isinstance(old, Component) and not isinstance(head, Leaf) and head.how != "replace":
                         self._refuse_constant(id, node, head)
                     self._refuse_new_keys(id, old, value, (), node)
         return value if self._count() == before else self._failed(id)
 
     def _count(self) -> int:
         return len(self.problems) + len(self._realizer.problems) - self._harmless
+
+    def _refuse_slots_alone(self, id: Id, node: Node, head: Any) -> None:
+        """Refuse what has nothing but slots and no component: mostly settings of one whose name is misspelt."""
+        if self.base is not None or not isinstance(head, Map) or "config" not in head.nodes:
+            return
+        if all(key in SLOTS for key in head.nodes):
+            what = "has slots of a component, and no component."
+            near = words.hint_near(id.name, self._names_beside(id), what="component") if self._names_beside(id) else ""
+            near = near if near.startswith("Did") else ""
+            hint = f"{near} Add component: package.module:name; or put !literal in front of a constant.".strip()
+            self.problems.append(node.problem(BadComponent, what, hint)._replace(id=id, path=()))
+
+    def _names_beside(self, id: Id) -> list[str]:
+        head = self.root.head()
+        group = head.nodes[id.group].head() if isinstance(head, Map) and id.group in head.nodes else None
+        return [str(name) for name in group.nodes if name != id.name] if isinstance(group, Map) else []
 
     def _refuse_constant(self, id: Id, node: Node, head: Any) -> None:
         what = "is a component, and the settings put a constant in its place."
@@ -459,7 +496,7 @@ class Builder:
         target: Any = None
         try:
             target = self._object_of(head.nodes["component"])
-            if isinstance(target, Component) and _is_subsystem(target):
+            if isinstance(target, Component) and is_subsystem(target):
                 known = ("component", "imports", *OF_SUBSYSTEMS)
         finally:
             for key, one in given.items():
@@ -485,7 +522,7 @@ class Builder:
         if is_own:
             return target  # of the system below, and nothing is said about it
         others = {key: one for key, one in given.items() if key != "config"}
-        if _is_subsystem(target):
+        if is_subsystem(target):
             return self._of_subsystem(target, node, others)
         changed |= self._slots_of(others)
         changed.pop("enter", None)
@@ -638,7 +675,7 @@ class Builder:
         head = node.head()
         if isinstance(head, Map):
             pairs = [
-                (_key_form(key, one.site), self._form(one)) for key, one in head.nodes.items() if not is_absent(one)
+                (key_form(key, one.site), self._form(one)) for key, one in head.nodes.items() if not is_absent(one)
             ]
             return Entries(pairs, head.site)
         if isinstance(head, Seq):
@@ -851,36 +888,6 @@ def _imported(target: str, node: Node) -> Any:
 def _broken(target: str, node: Node, error: BaseException, details: Mapping[str, Any]) -> BadComponent:
     what = f"Importing the module of {target} raised {type(error).__name__}" + (f": {error}" if str(error) else "")
     return BadComponent([node.problem(BadComponent, f"{what}.", details=details)])
-
-
-def _below(value: Any) -> Form:
-    """What is in the system below as a form, so that settings can be laid over it: of a component itself and its config."""
-    if not isinstance(value, Component):
-        return _as_it_is(value)
-    pairs: list[tuple[Form, Form]] = [(Scalar("component"), Scalar(value))]
-    if not _is_subsystem(value):
-        try:
-            pairs.append((Scalar("config"), _as_it_is(value.config)))
-        except RecursionError:
-            pass
-    return Entries(pairs)
-
-
-def _is_subsystem(value: Component[Any]) -> bool:
-    return hasattr(value, "imports")
-
-
-def _as_it_is(value: Any) -> Form:
-    """Data of Python as a form, in which a key with a dollar is no tag."""
-    if type(value) is dict:
-        return Entries([(_key_form(key), _as_it_is(one)) for key, one in value.items()])
-    if type(value) in (list, tuple):
-        return Items([_as_it_is(one) for one in value], None, "list" if type(value) is list else "tuple")
-    return form_of(value)
-
-
-def _key_form(key: Any, site: Site | None = None) -> Form:
-    return form_of(f"${key}" if isinstance(key, str) and key.startswith("$") else key, site)
 
 
 def _import_at(node: Node, problem: Problem) -> Node:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mainspring import (
     BadFile,
     BadTag,
+    Component,
     CycleError,
     DefinitionError,
     Id,
+    MainspringError,
     Problem,
     Secret,
     Site,
@@ -23,6 +25,7 @@ from mainspring import (
     is_ref,
 )
 
+from .._text import scrubbed, secret_texts
 from . import _words as words
 from ._form import (
     Entries,
@@ -33,6 +36,7 @@ from ._form import (
     Scalar,
     Tag,
     bad_file,
+    component_form,
     hashable,
     secret_of,
     too_deep,
@@ -163,11 +167,12 @@ class Reference:
         node: where it is written.
     """
 
-    __slots__ = ("_end", "kind", "node", "optional", "path")
+    __slots__ = ("_end", "_error", "kind", "node", "optional", "path")
 
     def __init__(self, kind: str, path: Path, optional: bool, node: Node) -> None:
         self.kind, self.path, self.optional, self.node = kind, path, optional, node
         self._end: tuple[Node | None] | None = None
+        self._error: DefinitionError | None = None
 
     def end(self) -> Node | None:
         """The node that it leads to in the file, through other references.
@@ -183,6 +188,8 @@ class Reference:
         one = self
         try:
             while one._end is None:
+                if one._error is not None:
+                    raise one._error
                 if one.node in followed_now:
                     raise _loop(one.node, list(followed_now))
                 way.append(one)
@@ -193,6 +200,10 @@ class Reference:
                     one._end = (to,)
                     break
                 one = head.value
+        except DefinitionError as error:
+            for link in way:
+                link._error = error
+            raise
         finally:
             for link in way:
                 del followed_now[link.node]
@@ -330,24 +341,11 @@ class Session:
 
     def note(self, secret: Any) -> None:
         """Note a secret, of whatever parts it is made, so that it is not shown in any text."""
-        if isinstance(secret, Secret):
-            self.note(secret.reveal())
-        elif isinstance(secret, Mapping):
-            for part in secret.values():
-                self.note(part)
-        elif isinstance(secret, list | tuple | set | frozenset):
-            for part in secret:
-                self.note(part)
-        elif secret is not None and not isinstance(secret, bool):
-            said = secret.decode("latin-1") if isinstance(secret, bytes) else str(secret)
-            self.secrets |= {said, repr(said)[1:-1]}  # errors quote what they were given
+        self.secrets |= secret_texts(secret)
 
     def scrubbed(self, text: str) -> str:
         """A text without the secrets that are known."""
-        for secret in sorted(self.secrets, key=len, reverse=True):
-            if secret:
-                text = text.replace(secret, "***")
-        return text
+        return scrubbed(text, self.secrets)
 
     def cleaned(self, error: DefinitionError) -> DefinitionError:
         """An error without the secrets that are known."""
@@ -675,9 +673,7 @@ class Node:
         try:
             made = tag.function(argument if tag.lazy else argument.value())
             is_secret = session.tainted[-1]
-        except DefinitionError:
-            raise
-        except RecursionError:
+        except (MainspringError, RecursionError):
             raise
         except Exception as error:
             what = f"!{form.name} raised {type(error).__name__}" + (f": {error}" if str(error) else "")
@@ -750,6 +746,11 @@ class Node:
             return head
         if isinstance(head, Map):
             return self._merged(head, below)
+        if type(top.form) is Scalar and top.form.value is None:
+            # What is left of a mapping when all that was in it is commented out says nothing.
+            under = Node.layered(below).head()
+            if isinstance(under, Map):
+                return under
         if isinstance(head, Seq) and head.how in ("append", "prepend"):
             under = Node.layered(below).head()
             if isinstance(under, Leaf) and (under.value is None or under.value is ABSENT):
@@ -764,7 +765,11 @@ class Node:
     def _merged(self, head: Map, below: Sequence[Node]) -> Map:
         maps = [head]
         for node in reversed(below):
+            if type(node.form) is Scalar and node.form.value is None:
+                continue  # says nothing about the mapping below, as in `_of_layers`
             under = node.head()
+            if isinstance(under, Leaf) and isinstance(under.value, Component):
+                under = Node(node.document, component_form(under.value), node, None).head()
             if not isinstance(under, Map):
                 break
             maps.append(under)
@@ -993,6 +998,7 @@ class Realizer:
         self.keep = keep
         self.problems: list[Problem] = []
         self._cycles: set[frozenset[str]] = set()
+        self.cause: BaseException | None = None  # the first exception of others that was behind a problem
         self._noted: set[Any] = set()
         self._way: dict[Node, None] = {}
 
@@ -1059,10 +1065,13 @@ class Realizer:
 
     def note(self, error: DefinitionError) -> None:
         """Note what is wrong, once."""
+        self.cause = self.cause or error.__cause__
         for problem in error.problems:
-            cycle = frozenset(problem.details.get("cycle", ()))
             known = (problem.error, problem.what, problem.id, problem.path, problem.site)
-            if known in self._noted or (cycle and cycle in self._cycles):
+            if known in self._noted:
+                continue
+            cycle = frozenset(problem.details.get("cycle", ()))
+            if cycle and cycle in self._cycles:
                 continue  # a loop is found at each of its links
             self._noted.add(known)
             self._cycles.add(cycle)
@@ -1078,7 +1087,7 @@ def data_of(node: Node) -> Any:
     realizer = Realizer(lambda mark, at: kept_as_data(mark, at, realizer))
     value = realizer.data(node)
     if realizer.problems:
-        raise DefinitionError.of(realizer.problems)
+        raise DefinitionError.of(realizer.problems) from realizer.cause
     return None if value is ABSENT else value
 
 
@@ -1173,6 +1182,8 @@ def revealed(data: Any) -> tuple[Any, bool]:
     """Data with the values of its secrets in their places, and whether there were any."""
     if isinstance(data, Secret):
         return revealed(data.reveal())[0], True
+    if hasattr(data, "get_secret_value") and not isinstance(data, type):
+        return data.get_secret_value(), True
     kind = type(data)
     if kind is dict:
         found = {key: revealed(value) for key, value in data.items()}

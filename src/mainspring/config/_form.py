@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from numbers import Number
 from typing import Any, Final, Literal, NamedTuple
 
-from mainspring import BadFile, Problem, Secret, Site
+from mainspring import BadFile, Component, Problem, Secret, Site
 
 Kind = Literal["list", "tuple", "set"]
 
@@ -218,3 +218,35 @@ def secret_of(value: Any) -> Any:
     if types is not None and isinstance(value, types.SecretStr | types.SecretBytes | types.Secret):
         return Secret(value)
     return value
+
+
+def component_form(value: Any) -> Form:
+    """What is in the system below as a form, so that settings can be laid over it: of a component itself and its config."""
+    if not isinstance(value, Component):
+        return _as_it_is(value)
+    pairs: list[tuple[Form, Form]] = [(Scalar("component"), Scalar(value))]
+    if not is_subsystem(value):
+        try:
+            pairs.append((Scalar("config"), _as_it_is(value.config)))
+        except RecursionError:
+            pass
+    return Entries(pairs)
+
+
+def is_subsystem(value: Component[Any]) -> bool:
+    """Whether a component is a subsystem."""
+    return hasattr(value, "imports")
+
+
+def _as_it_is(value: Any) -> Form:
+    """Data of Python as a form, in which a key with a dollar is no tag."""
+    if type(value) is dict:
+        return Entries([(key_form(key), _as_it_is(one)) for key, one in value.items()])
+    if type(value) in (list, tuple):
+        return Items([_as_it_is(one) for one in value], None, "list" if type(value) is list else "tuple")
+    return form_of(value)
+
+
+def key_form(key: Any, site: Site | None = None) -> Form:
+    """A key of Python as a form: one that begins with a dollar is no tag."""
+    return form_of(f"${key}" if isinstance(key, str) and key.startswith("$") else key, site)

@@ -49,7 +49,7 @@ class Grouped(Node):
             return
         if name is None or isinstance(there, Node):
             hint = f"Write everything of the group {group} in one of the two ways."
-            raise self._bad(f"The group {group} is written twice, in itself and as {key}.", node.site, hint)
+            raise self._bad(f"The group {group} is written twice: as {group}, and as {group}/...", node.site, hint)
         groups.setdefault(group, {})[name] = node
 
     def _group(self, name: str, nodes: dict[str, Node]) -> Node:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mainspring import BadComponent, BadFile, CycleError, DefinitionError, Id, MergeConflict, Problem, System
+from mainspring import (
+    BadComponent,
+    BadFile,
+    CycleError,
+    DefinitionError,
+    Id,
+    MergeConflict,
+    Problem,
+    Site,
+    System,
+)
 
 from . import _words as words
-from ._evaluate import ABSENT, Document, Imported, Leaf, Map, Node, Realizer, Reference, shown
+from ._evaluate import ABSENT, Document, Imported, Leaf, Map, Node, Realizer, Reference, is_absent, shown
 from ._form import form_of
 from ._groups import Grouped
 from ._sources import found as found_source
@@ -49,8 +60,11 @@ def expanded(root: Node, expand: bool | Iterable[str], builder: Builder) -> Node
             break
         for id, node in fresh:
             known[id] = node
-            layers.append((id, _expansion(id, node, builder)))
             builder.session.modules.append((id, node))
+            try:
+                layers.append((id, _expansion(id, node, builder)))
+            except DefinitionError as error:
+                raise error.at(place_of(node)) from error.__cause__
         if wanted is not None:
             wanted |= {tuple(id) for _, layer in layers for id, _ in _modules(layer)}
         root = _whole(root, layers, known)
@@ -58,8 +72,39 @@ def expanded(root: Node, expand: bool | Iterable[str], builder: Builder) -> Node
         if any(id not in known for id, _ in _modules(root)):
             last = list(known)[-1]
             what = f"Modules bring modules, more than {ROUNDS} times: {', '.join(map(str, list(known)[-5:]))}."
-            raise CycleError([known[last].problem(CycleError, what, "Let one of them end.")])
+            endless = CycleError([known[last].problem(CycleError, what, "Let one of them end.")])
+            raise endless.at(place_of(known[last]))
     return root
+
+
+def module_of(node: Node) -> Id | None:
+    """The module that says what stands at a node; `None` where it is written."""
+    document: Document | None = node.document
+    while document is not None:
+        if document.module is not None:
+            return document.module
+        document = document.outer
+    return None
+
+
+def is_of_module(node: Node) -> bool:
+    """Whether a module says something of what stands at a node."""
+    return any(module_of(one) is not None for one in node.layers or (node,))
+
+
+def place_of(node: Node) -> Site | None:
+    """Where something is written; of what a function gave, where the module is."""
+    entries = dict(node.document.session.modules)
+    seen = set()
+    while node.site is None:
+        if node.document.kind == "command line":
+            return Site(node.document.name, 0)
+        module = module_of(node)
+        if module is None or module in seen or module not in entries:
+            return None
+        seen.add(module)
+        node = entries[module]
+    return node.site
 
 
 def refuse_unknown(wanted: Iterable[tuple[str, ...]], there: set[tuple[str, ...]]) -> None:
@@ -130,10 +175,10 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
     if not callable(function):
         what = f"A module is a function or a file, and this is {words.a_type(function)}."
         raise BadComponent([said.problem(BadComponent, what)])
-    arguments = {words.argument(str(key)): builder._data(one) for key, one in config.items()}
+    arguments = builder._config(head.nodes.get("config"))
     if builder._realizer.problems:
         raise DefinitionError.of(builder._realizer.problems)
-    arguments = {key: value for key, value in arguments.items() if value is not ABSENT}
+    _refuse_arguments(function, arguments, node, config)
     try:
         result = function(**arguments)
     except DefinitionError as error:
@@ -147,6 +192,33 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
     made = Grouped(document, form_of(result), None, ())
     document.root = made
     return made
+
+
+def _refuse_arguments(
+    function: Callable[..., Any], arguments: Mapping[str, Any], node: Node, config: Mapping[Any, Node]
+) -> None:
+    """Refuse settings that a module does not take, and tell of those that it needs.
+
+    Raises:
+        BadComponent: with all of them.
+    """
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return
+    named = {name: one for name, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    problems = []
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        for key, one in config.items():
+            if words.argument(str(key)) not in named and not is_absent(one):
+                hint = words.hint_near(str(key), named, what="setting")
+                problems.append(one.problem(BadComponent, f"The module takes no {key}.", hint))
+    missing = [name for name, one in named.items() if one.default is one.empty and name not in arguments]
+    if missing:
+        what = f"The module needs {words.either(missing, 'and')}."
+        problems.append(node.problem(BadComponent, what, "Write it under config."))
+    if problems:
+        raise BadComponent(problems)
 
 
 def _config(node: Node | None) -> dict[Any, Node]:
@@ -205,7 +277,7 @@ def _refuse_conflicts(own: Node, layers: list[tuple[Id, Node]], known: Mapping[I
     def look(id: Id, node: Node, path: tuple[Any, ...], above: Node | None) -> None:
         head = node.head()
         over = above.head() if above is not None else None
-        if isinstance(over, Leaf) and over.value is not ABSENT and (over.value is not None or len(path) > 2):
+        if isinstance(over, Leaf) and over.value is not ABSENT and (over.value is not None or len(path) > 1):
             return  # the user's own value wins
         if over is not None and not isinstance(over, Map | Leaf):
             return

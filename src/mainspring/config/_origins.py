@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mainspring import (
@@ -23,14 +23,16 @@ from mainspring import (
 
 from .. import _text
 from . import _words as words
-from ._evaluate import ABSENT, Document, Imported, Leaf, Made, Map, Node, Origin, Reference, Seq, Wanted
-from ._modules import refuse_unknown
+from ._checkers import Converter
+from ._evaluate import ABSENT, Imported, Leaf, Made, Map, Node, Origin, Reference, Seq, Wanted
+from ._modules import module_of, place_of, refuse_unknown
 from ._sources import shown_path
 
 if TYPE_CHECKING:
     from ._settings import Settings
 
 MASK: Final = "***"
+_SLOTS: Final = ("doc", "tags", "enabled", "deadlines", "retry", "thread", "on_crash", "cached")
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -58,9 +60,10 @@ class FileOrigins(Origins):
         nodes: what is written of each component and constant.
         made: what was made of them.
         settings: what was read.
+        values: what was done with the arguments of components.
     """
 
-    __slots__ = ("made", "nodes", "root", "settings")
+    __slots__ = ("made", "nodes", "root", "settings", "values")
 
     def __init__(
         self,
@@ -68,8 +71,10 @@ class FileOrigins(Origins):
         nodes: Mapping[Id, Node],
         made: Mapping[str, Mapping[str, Any]],
         settings: Settings | None = None,
+        values: Any = None,
     ) -> None:
-        self.root, self.nodes, self.made, self.settings = root, nodes, made, settings
+        self.root, self.nodes, self.made = root, nodes, made
+        self.settings, self.values = settings, values
 
     def is_as_written(self, id: Id, node: Any) -> bool:
         """Whether a component or constant is still what was made of the file."""
@@ -82,15 +87,16 @@ class FileOrigins(Origins):
 
     def placed(self, problem: Problem, node: Any) -> Problem:
         """A problem with its place in a file; as it was, where what is wrong was exchanged since."""
-        entry = self.nodes.get(problem.id) if problem.id is not None else None
-        if entry is None or problem.id is None or not self.is_as_written(problem.id, node):
+        id = problem.id
+        entry = self.nodes.get(id) if id is not None else None
+        if entry is None or id is None or not self.is_as_written(id, node):
             return problem
         found, is_exact = found_at(entry, problem.path)
         origin = origin_of(found)
-        site = origin.site if found.document.below is not None else found.site
+        site = origin.site if found.document.below is not None else place_of(found)
         problem = problem if site is None else problem._replace(site=site)
         if problem.error is RequiredMissing and is_exact:
-            place = words.dotted([*problem.id, *problem.path])
+            place = words.dotted((*id, *problem.path))
             hint = f"Write it in a file that is laid on top, or give it on the command line: --set {place}=..."
             if origin.kind == "environment variable":
                 hint = f"The {origin.kind} {origin.what} is not set: set it."
@@ -158,7 +164,17 @@ def origin_of(node: Node) -> Origin:
         return Origin("file", "", node.site)
     if isinstance(head, Leaf):
         return head.origin
-    return Origin("file" if node.document.kind == "file" else node.document.kind, "", head.site or node.site)
+    return _of_list(head, node) if isinstance(head, Seq) else _own(node, head.site)
+
+
+def _own(node: Node, site: Site | None) -> Origin:
+    """Where a mapping or a list is from, whatever is in it."""
+    document, site = node.document, site or node.site
+    return (
+        Origin("file", "", site)
+        if site is not None or document.kind == "file"
+        else Origin(document.kind, document.name)
+    )
 
 
 def _below(node: Node) -> Origin | None:
@@ -272,7 +288,7 @@ def _walk(node: Node, path: tuple[Any, ...], values: list[Value]) -> None:
     head = node.head()
     if isinstance(head, Map):
         if not head.nodes and path:
-            values.append(Value(words.plain(path), "{}", Origin("file", "", head.site)))
+            values.append(Value(words.plain(path), "{}", _own(node, head.site)))
         for key, one in head.nodes.items():
             _walk(one, (*path, key), values)
     elif isinstance(head, Seq):
@@ -290,7 +306,7 @@ def _walk(node: Node, path: tuple[Any, ...], values: list[Value]) -> None:
 def _of_list(head: Seq, node: Node) -> Origin:
     kinds = {one.head().origin for one in head.nodes if isinstance(one.head(), Leaf)}  # type: ignore[union-attr]
     odd = next((origin for origin in kinds if origin.kind != "file"), None)
-    return odd or Origin("file" if node.document.kind == "file" else node.document.kind, "", head.site or node.site)
+    return odd or _own(node, head.site)
 
 
 def _short_list(node: Node) -> str | None:
@@ -318,12 +334,16 @@ def shown(value: Any) -> str:
         return " ".join(filter(None, (kind, path.strip("'"), more.replace("optional=True", "optional").strip("'"))))
     if isinstance(value, Imported):
         return value.target
+    if isinstance(getattr(value, "target", None), Converter):
+        return shown(value.args[0])  # as it is written; what it becomes is the parameter's business
     if isinstance(value, Made):
         return f"build {value.target.target}"
     if isinstance(value, Wanted):
         return "required"
     if isinstance(value, Component):
         return target_of(value)
+    if isinstance(value, type) or inspect.isroutine(value):
+        return _name_of(value)
     if type(value) is dict:
         return "{" + ", ".join(f"{words.spelled(key)}: {shown(one)}" for key, one in value.items()) + "}"
     if type(value) in (list, tuple):
@@ -340,6 +360,10 @@ def target_of(made: Component[Any]) -> str:
     target = made.scope if made.scope is not None else made.start
     if not callable(target):
         return shown(target)
+    return _name_of(target)
+
+
+def _name_of(target: Any) -> str:
     module = getattr(target, "__module__", None)
     name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None) or repr(target)
     return f"{module}:{name}" if module else str(name)
@@ -371,19 +395,26 @@ def explain(system: System, *, expand: bool | Iterable[str] = False) -> Provenan
     closed = _closed(origins, expand) if origins is not None else {}
     for id, node in closed.items():
         _walk(node, tuple(id), values)
+    from_base = _from_base(system, origins)
     for group, nodes in system.groups.items():
         for name, node in nodes.items():
             id = Id(group, name)
             entry = origins.nodes.get(id) if origins is not None else None
+            old = node
             if origins is not None and entry is not None and not origins.is_as_written(id, node):
-                entry = None
+                old = origins.made.get(group, {}).get(name)
+                if _is_another(node, old):
+                    entry = None
             if entry is not None and _is_made_by(entry, closed):
                 continue
             plugin = by_plugin.get(str(id))
-            if isinstance(node, Component):
-                _component(system, id, node, entry, plugin, values)
-            else:
-                _constant(tuple(id), node, entry, plugin, values)
+            later = Origin("plugin", plugin) if plugin else Origin("python")
+            if not isinstance(node, Component):
+                _constant(tuple(id), node, entry, old, later, values)
+                continue
+            if entry is None and not plugin:
+                later = Origin("python", "", _near(node.site))
+            _component(id, node, entry, old, later, from_base, values)
     order = {id: n for n, id in enumerate(dict.fromkeys(value.path[0] for value in values))}
     values.sort(key=lambda value: order[value.path[0]])
     profiles = origins.root.profiles if origins is not None else ()
@@ -406,16 +437,7 @@ def _closed(origins: FileOrigins, expand: bool | Iterable[str]) -> dict[Id, Node
 
 def _is_made_by(entry: Node, closed: Mapping[Id, Node]) -> bool:
     """Whether all that is said of a component is said by modules that are not to be shown expanded."""
-    return bool(closed) and all(_module_of(node) in closed for node in entry.layers or (entry,))
-
-
-def _module_of(node: Node) -> Id | None:
-    document: Document | None = node.document
-    while document is not None:
-        if document.module is not None:
-            return document.module
-        document = document.outer
-    return None
+    return bool(closed) and all(module_of(node) in closed for node in entry.layers or (entry,))
 
 
 def _by_plugin(system: System) -> dict[str, str]:
@@ -430,46 +452,90 @@ def _by_plugin(system: System) -> dict[str, str]:
     return found
 
 
+def _is_another(made: Any, old: Any) -> bool:
+    """Whether nothing is left of what was made of a file."""
+    if isinstance(made, Component) and isinstance(old, Component):
+        return target_of(made) != target_of(old)
+    return isinstance(made, Component) or isinstance(old, Component)
+
+
 def _component(
-    system: System, id: Id, made: Component[Any], entry: Node | None, plugin: str | None, values: list[Value]
+    id: Id,
+    made: Component[Any],
+    entry: Node | None,
+    old: Any,
+    later: Origin,
+    from_base: Callable[[Id], Iterable[tuple[str, Any, Origin]]],
+    values: list[Value],
 ) -> None:
-    otherwise = Origin("plugin", plugin) if plugin and entry is None else Origin("python", "", _near(made.site))
     head = entry.head() if entry is not None else None
-    target = head.nodes.get("component") if isinstance(head, Map) else None
-    values.append(Value(words.plain(id), target_of(made), origin_of(target) if target is not None else otherwise))
-    written = _child(entry, "config") if entry is not None else None
-    config = made.config
+    slots = head.nodes if isinstance(head, Map) else {}
+    target = slots.get("component") or slots.get("subsystem")
+    values.append(Value(words.plain(id), target_of(made), origin_of(target) if target is not None else later))
+    config, given = made.config, set(made.config)
+    place = "imports" if hasattr(made, "imports") else "config"
+    table = slots.get(place)
     for name, value in config.items():
-        node = found_at(entry, ("config", name)) if entry is not None and written is not None else None
-        inner = node[0] if node is not None and node[1] else None
-        _constant((*id, "config", name), value, inner, plugin, values, otherwise)
-    given = _from_base(system, id, config)
-    for name, text in given.items():
-        values.append(Value(words.plain((*id, "config", name)), text, Origin("base")))
+        node = None
+        if table is not None and entry is not None:
+            found, is_exact = found_at(entry, (place, name))
+            node = found if is_exact else table if place == "imports" else None
+        before = old.config.get(name, ABSENT) if isinstance(old, Component) else ABSENT
+        _constant((*id, place, name), value, node, value if old is made else before, later, values)
+    for name, value, origin in from_base(id):
+        if name not in given:
+            given.add(name)
+            values.append(Value(words.plain((*id, "config", name)), shown(value), origin, _mark(value)))
     for name, default, site in _defaults(made):
-        if name not in config and name not in given:
+        if name not in given:
             values.append(Value(words.plain((*id, "config", name)), shown(default), Origin("default", "", site)))
-    if isinstance(head, Map):
-        for key, one in head.nodes.items():
-            if key not in ("component", "config", "subsystem"):
-                _walk(one, (*id, key), values)
+    for key, one in slots.items():
+        if key in ("component", "subsystem", "config", "imports"):
+            continue
+        if old is made or _is_equal(_slot(made, key), _slot(old, key)):
+            _walk(one, (*id, key), values)
+        else:
+            values.append(Value(words.plain((*id, key)), shown(_slot(made, key)), later))
+    for key in () if old is made else _SLOTS:
+        if key not in slots and not _is_equal(_slot(made, key), _slot(old, key)):
+            values.append(Value(words.plain((*id, key)), shown(_slot(made, key)), later))
+
+
+def _slot(made: Any, key: Any) -> Any:
+    known = getattr(made, "handlers", {}).get(key)
+    found = getattr(made, str(key), None) if known is None else known
+    return list(found) if isinstance(found, frozenset) else found
 
 
 def _constant(
-    path: tuple[Any, ...],
-    value: Any,
-    node: Node | None,
-    plugin: str | None,
-    values: list[Value],
-    otherwise: Origin | None = None,
+    path: tuple[Any, ...], value: Any, node: Node | None, old: Any, later: Origin, values: list[Value]
 ) -> None:
-    if type(value) is dict and value:
-        for key, one in value.items():
-            _constant((*path, key), one, _child(node, key) if node is not None else None, plugin, values, otherwise)
+    """The values in a constant or an argument, each with where it is from; those that are not as they were are from later on."""
+    inside: Iterable[tuple[Any, Any]] = ()
+    if type(value) is dict:
+        inside = value.items()
+    elif type(value) in (list, tuple) and any(type(one) in (dict, list, tuple) and one for one in value):
+        inside = enumerate(value)
+    if inside:
+        for key, one in inside:
+            child = _child(node, key) if node is not None else None
+            _constant((*path, key), one, child, _part(old, key), later, values)
         return
-    fallback = otherwise or (Origin("plugin", plugin) if plugin else Origin("python"))
-    origin = origin_of(node) if node is not None else fallback
-    values.append(Value(words.plain(path), shown(value), origin, _mark(value)))
+    is_as_read = node is not None and (value is old or _is_equal(value, old))
+    values.append(
+        Value(words.plain(path), shown(value), origin_of(node) if node and is_as_read else later, _mark(value))
+    )
+
+
+def _part(value: Any, key: Any) -> Any:
+    try:
+        return value[key] if type(value) in (dict, list, tuple) else ABSENT
+    except (KeyError, IndexError):
+        return ABSENT
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    return other is not ABSENT and System({"a": {"b": one}}) == System({"a": {"b": other}})
 
 
 def _near(site: Site | None) -> Site | None:
@@ -479,16 +545,26 @@ def _near(site: Site | None) -> Site | None:
     return site._replace(file=shown_path(site.file))
 
 
-def _from_base(system: System, id: Id, own: Mapping[str, Any]) -> dict[str, str]:
+def _from_base(system: System, origins: FileOrigins | None) -> Callable[[Id], Iterable[tuple[str, Any, Origin]]]:
+    """A function that gives the arguments of a component which it has from the base."""
     try:
-        effective = system.describe()[id].config if _has_base(system) else {}
-    except (MainspringError, LookupError):
-        return {}
-    return {name: shown(value) for name, value in dict(effective or {}).items() if name not in own}
+        described: Mapping[Any, Any] = system.describe()
+    except MainspringError:
+        described = {}
 
+    def given(id: Id) -> Iterable[tuple[str, Any, Origin]]:
+        try:
+            effective = dict(described[id].config or {})
+        except LookupError:
+            return
+        for name, value in effective.items():
+            origin = Origin("base")
+            if origins is not None:
+                node, is_exact = found_at(origins.root, ("mainspring", "base", "config", name))
+                origin = Origin("base", "", node.site) if is_exact else origin
+            yield name, value, origin
 
-def _has_base(system: System) -> bool:
-    return getattr(system, "base", None) is not None
+    return given
 
 
 def _defaults(made: Component[Any]) -> list[tuple[str, Any, Site | None]]:

@@ -279,7 +279,7 @@ class Settings:
             if not realizer.problems and pending:
                 value = settled(value, realizer)
             if realizer.problems:
-                raise DefinitionError.of(realizer.problems)
+                raise DefinitionError.of(realizer.problems) from realizer.cause
         return None if value is ABSENT else value
 
     @contextmanager
@@ -484,8 +484,9 @@ def settings_of(system: System) -> Settings | None:
         {'env': {'port': 80}}
     """
     origins = system.origins
-    settings = origins.settings if isinstance(origins, FileOrigins) else None
-    return settings if settings is not None and settings.system() == system else None
+    if not isinstance(origins, FileOrigins) or origins.settings is None:
+        return None
+    return origins.settings if origins.settings.system(values=origins.values) == system else None
 
 
 def read(*sources: Any, **options: Unpack[Reading]) -> Any:

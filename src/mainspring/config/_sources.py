@@ -402,7 +402,7 @@ def resolver_of(given: Any) -> Resolver:
     return cast("Resolver", given)
 
 
-_AS_MANY: Final = 100  # values that an include counts as, because looking for a file takes longer than a value
+_MOST_INCLUDES: Final = 20_000  # looking for a file takes longer than a value, so one counts as many
 
 
 def included(node: Node, name: str, from_package: str | None, is_optional: bool) -> Any:
@@ -413,7 +413,7 @@ def included(node: Node, name: str, from_package: str | None, is_optional: bool)
         CycleError: it includes itself.
     """
     options, document = node.document.session.options, node.document
-    node.document.session.count(node, _AS_MANY)
+    node.document.session.count(node, max(1, options.limits.items * 2 // _MOST_INCLUDES))
     try:
         source = in_package(from_package, name) if from_package else options.resolver(name, document.folder)
         if source is None:
@@ -445,7 +445,8 @@ def _missing(node: Node, name: str, from_package: str | None, is_optional: bool)
         return Leaf(None, Origin("include", f"{name}, which is not there", node.site))
     if node.document.session.options.missing_includes == "marker":
         return Node(node.document, Entries([(Scalar(MISSING), Scalar(name, node.site))], node.site), node, None)
-    where = f" in the package {from_package}" if from_package else f", seen from {shown_path(node.document.folder)}"
+    folder = shown_path(node.document.folder)
+    where = f" in the package {from_package}" if from_package else f" in {folder}" if folder not in (".", "") else ""
     what = f"The file {name} is included, and there is none{where}."
     hint = "Where it need not be there: !include {file: " + name + ", optional: true}."
     raise BadFile([node.problem(BadFile, what, hint)])

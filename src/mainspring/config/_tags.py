@@ -50,10 +50,10 @@ ALIASES: Final = {
 
 
 @overload
-def tag(name: str, /, *, lazy: bool = False) -> Callable[[F], F]: ...
+def tag(name: str | None = None, /, *, lazy: bool = False) -> Callable[[F], F]: ...
 @overload
 def tag(function: F, /) -> F: ...
-def tag(name: Any, /, *, lazy: bool = False) -> Any:
+def tag(name: Any = None, /, *, lazy: bool = False) -> Any:
     """Make a function a tag, for every file that is read from then on.
 
     Parameters:
@@ -79,7 +79,7 @@ def tag(name: Any, /, *, lazy: bool = False) -> Any:
 
     def register(function: Any) -> Any:
         known = name if isinstance(name, str) else function.__name__
-        if not re.fullmatch(r"[^\W\d][\w.+*/-]*", known):
+        if not re.fullmatch(r"[^\W\d_][\w.+*/-]*", known):
             raise ValueError(f"{known!r} cannot be the name of a tag: it begins with a letter, and has no spaces in it")
         old = REGISTRY.get(known)
         again = old is not None and _is_again(old.function, function)
@@ -88,7 +88,7 @@ def tag(name: Any, /, *, lazy: bool = False) -> Any:
         REGISTRY[known] = TagFunction(known, function, lazy)
         return function
 
-    return register if isinstance(name, str) else register(name)
+    return register if name is None or isinstance(name, str) else register(name)
 
 
 def _is_again(old: Any, new: Any) -> bool:
@@ -183,7 +183,8 @@ def _template(node: Node) -> Any:
         values = [_as_text(one, by_name) for one in rest]
         return "".join(part for pair in zip(pieces, [*values, ""], strict=True) for part in pair)
     text = _text_of(node, "text with ${NAME} in it")
-    missing = []
+    missing: list[str] = []
+    used: dict[str, None] = {}
 
     def put(found: re.Match[str]) -> str:
         if found[0] == "$$":
@@ -194,6 +195,8 @@ def _template(node: Node) -> Any:
         value = node.environ.get(name)
         if value is None and default is None:
             missing.append(name)
+        elif value is not None:
+            used[name] = None
         return (default or "") if value is None else value
 
     made = _VARIABLE.sub(put, text)
@@ -201,7 +204,9 @@ def _template(node: Node) -> Any:
         names = ", ".join(missing)
         hint = f"Set it, or write a default: ${{{missing[0]}:-...}}."
         raise node.wrong(f"the environment variable {names} is not set", hint)
-    return Leaf(made, Origin("environment variable", "template", node.site))
+    if not used:
+        return Leaf(made, Origin("file", "", node.site))
+    return Leaf(made, Origin(f"environment variable{'s' * (len(used) > 1)}", ", ".join(used), node.site))
 
 
 def _as_text(node: Node, by_name: bool) -> str:
@@ -234,7 +239,10 @@ def _prop(node: Node) -> Any:
 
 @tag("var", lazy=True)
 def _var(node: Node) -> Any:
-    name = _text_of(node, "the name of a variable")
+    parts = _given(node, "!var", "name", "optional")
+    if parts is not None and "name" not in parts:
+        raise node.wrong("it has no name", "Write !var {name: ..., optional: true}.")
+    name = _text_of(node if parts is None else parts["name"], "the name of a variable")
     document = node.document
     for bound in (document.bound, document.session.options.bound):
         if bound is not None and name in bound:
@@ -242,6 +250,8 @@ def _var(node: Node) -> Any:
             if isinstance(found, Node):
                 return found
             return Leaf(found, Origin("bound", name, node.site))
+    if parts is not None and "optional" in parts and _holds(parts["optional"]):
+        return Leaf(None, Origin("bound", f"{name}, which is not bound", node.site))
     known = sorted({*(document.bound or {}), *document.session.options.bound})
     hint = words.hint_near(name, known, what="variable that is bound") if known else ""
     raise node.wrong(f"the variable {name} is not bound", f'{hint} Bind it: bind={{"{name}": ...}}.'.strip())
@@ -447,8 +457,8 @@ def _path(node: Node) -> Any:
         parts.append(value)
     try:
         made = FilePath(*parts).expanduser()
-    except RuntimeError as error:  # the home of nobody
-        raise node.wrong(str(error)) from None
+    except RuntimeError:
+        raise node.wrong("its ~ means the home of a user whom this machine does not know") from None
     head = items[0].known()
     return Leaf(made, head.origin if isinstance(head, Leaf) else Origin("file", "!path", node.site))
 
@@ -567,11 +577,11 @@ def _path_of(node: Node, what: str, first: int = 0) -> tuple[Any, ...]:
             is_keyword = not parts and isinstance(part, str) and "/" in part and node.document.session.is_system
             parts += words.split_id(str(part)) if is_keyword else [part]
         if not parts:
-            raise node.wrong(f"{what} without a path")
+            raise node.wrong("it has no path")
         return tuple(parts)
     text = node.value()
     if not isinstance(text, str):
-        raise node.wrong(f"{what} needs a path, and this is {shown(head)}", "Write group.name, or [group, name].")
+        raise node.wrong(f"a path is needed, and this is {shown(head)}", "Write group.name, or [group, name].")
     try:
         return words.split_id(text)
     except ValueError as error:
@@ -617,10 +627,14 @@ def _value(node: Node) -> Any:
 
 @tag("required", lazy=True)
 def _required(node: Node) -> Any:
-    """A value that has to be given; alone, the mark that says that it is missing."""
+    """A value that has to be given; alone, the mark that says that it is missing.
+
+    TOML, which has no null, puts it in front of an empty mapping.
+    """
     head = node.known()
-    if isinstance(head, Leaf) and head.value is None:
-        return Leaf(WANTED, head.origin if node.form is not None else Origin("file", "", node.site))
+    if (isinstance(head, Leaf) and head.value is None) or (isinstance(head, Map) and not head.nodes):
+        is_written = isinstance(head, Leaf) and node.form is not None
+        return Leaf(WANTED, head.origin if is_written else Origin("file", "", node.site))  # type: ignore[union-attr]
     return node
 
 

@@ -578,6 +578,11 @@ _SAYINGS: Final = [
         "A tag stands behind a value, or behind another tag.",
         "Write several tags of one value with colons: !int:env PORT.",
     ),
+    (
+        r"expected ' ', but found '(.)'",
+        "The tag stands directly before {1}.",
+        "Leave a blank between the tag and the {1}.",
+    ),
     (r"expected <block end>", "What stands here is no part of the mapping or list that begins in {0}.", _INDENT),
     (
         r"expected ',' or '(.)', but got '<stream end>'",

@@ -41,9 +41,9 @@ def prop(name: Any, /) -> Any:
     return make("prop", name)
 
 
-def var(name: Any, /) -> Any:
-    """What is bound to a name, by `bind`."""
-    return make("var", name)
+def var(name: Any, /, *, optional: bool = False) -> Any:
+    """What is bound to a name, by `bind`, or by the settings of a module."""
+    return make("var", {"name": name, "optional": optional} if optional else name)
 
 
 def or_(*values: Any) -> Any:
