@@ -320,10 +320,10 @@ class Builder:
             raise BadFile([node.problem(BadFile, f"The system {target} cannot be had: {error}")]) from error
 
     def _signal(self, said: Any, node: Node) -> Signal:
+        if isinstance(said, str):
+            said = self._object(said, node) if ":" in said else Signal(said)
         if isinstance(said, Signal):
             return said
-        if isinstance(said, str):
-            return self._object(said, node) if ":" in said else Signal(said)
         if not isinstance(said, Mapping):
             raise TypeError(f"a signal is its name or a mapping, and this is {words.a_type(said)}")
         columns = inspect.signature(Signal).parameters
@@ -465,7 +465,7 @@ class Builder:
 
     def _refuse_slots_alone(self, id: Id, node: Node, head: Any) -> None:
         """Refuse what has nothing but slots and no component: mostly settings of one whose name is misspelt."""
-        if self.base is not None or not isinstance(head, Map) or "config" not in head.nodes:
+        if self.base is not None or node.tag or not isinstance(head, Map) or "config" not in head.nodes:
             return
         if all(key in SLOTS for key in head.nodes):
             what = "has slots of a component, and no component."
