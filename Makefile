@@ -55,10 +55,11 @@ unit: $(VENV)/.dev ## All tests
 build: $(VENV)/.dev ## Build the wheel and try it in an environment of its own
 	@sh scripts/try_wheel.sh $(BIN)/python
 
-soak: $(VENV)/.dev ## The long runs: random tests, 1,000,000 runs of the machine, 100,000 of the drivers, 300 signals to the service
+soak: $(VENV)/.dev ## The long runs: random tests, hostile files, 1,000,000 runs of the machine, 100,000 of the drivers, 300 signals to the service
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/test_machine.py tests/test_properties.py tests/test_random_drivers.py -q
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q -m hypothesis tests/test_composition_laws.py tests/test_plugins.py tests/test_diff.py tests/test_subsystems.py \
 	  tests/test_instance_cache.py tests/test_wrap.py tests/test_selections.py tests/test_alias_required_tags.py tests/test_random_compositions.py
+	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q -m hypothesis tests/config
 	$(BIN)/python tests/soak.py --machine $${SOAK_MACHINE:-1000000} --drivers $${SOAK_DRIVERS:-100000} --seed $${SOAK_SEED:-0} --jobs 2
 	STORM=1 $(BIN)/pytest tests/aio/test_cancellation.py -q -k random_moments
 	SERVICE_SIGNALS=$${SERVICE_SIGNALS:-300} $(BIN)/pytest tests/service/test_processes.py -q -s -k whatever

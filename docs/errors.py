@@ -305,6 +305,19 @@ DEFINITION = [
         ),
         _file(
             "CycleError",
+            "Settings for a system that is made of them:",
+            """
+            mainspring: {system: "shop:make"}
+            """,
+            shop_py="""
+            from mainspring import config
+
+            def make():
+                return config.load("app.yaml")
+            """,
+        ),
+        _file(
+            "CycleError",
             "Modules that bring modules without an end:",
             """
             app:
@@ -450,6 +463,18 @@ DEFINITION = [
             """,
             broken_py="""
             raise OSError("no network")
+            """,
+        ),
+        _file(
+            "BadComponent",
+            "What has slots of a component is one, and says which:",
+            """
+            db:
+              cache: {component: "shop:cache"}
+              cahce: {config: {size: 100}}
+            """,
+            shop_py="""
+            def cache(size: int = 10): ...
             """,
         ),
         _file(
@@ -1176,6 +1201,7 @@ FILES = [
             list: !template ["http://{}", [a, b]]
             prop: !prop {name: 1}
             var: !var prot
+            no_name: !var {optional: true}
             profile: !profile {prod: 20, dev: 3}
             hostname: !hostname {web2: 8080}
             user: !user {root: /var/lib}

@@ -852,7 +852,8 @@ def test_what_is_wrong_with_a_listed_file_is_told(with_files: Write, entry: str,
     assert said in message("one")
 
 
-def test_a_file_that_is_not_listed_is_no_name(with_files: Write) -> None:
-    """On the command line a file is a target; in Python it is loaded by config.load."""
-    with pytest.raises(MainspringError):
-        System.named("conf/system.yaml")
+def test_a_file_is_a_name_by_itself(with_files: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a name is asked for."""
+    monkeypatch.setenv("MAINSPRING_PROFILE", "prod")
+    assert System.named("conf/system.yaml").groups == {"env": {"port": 2, "host": "a"}}
+    assert "Did you mean system.yaml" in message("conf/sytsem.yaml")

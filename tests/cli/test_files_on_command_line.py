@@ -91,10 +91,13 @@ def config(folder: Path, *arguments: str, environ: dict[str, str] | None = None)
 
 
 def test_check_reads_and_builds_a_file(tmp_path: Path) -> None:
-    """And counts what is fine."""
+    """And counts what is fine, names the profile, and points at constants that nothing refers to."""
     done = mainspring(tmp_path, "check", "system.yaml", "--profile", "prod")
     assert (done.status, done.err) == (0, "")
-    assert done.out == "3 components and 5 constants are fine; 1 of the components switched off.\n"
+    assert done.out.splitlines() == [
+        "3 components and 5 constants are fine; 1 of the components switched off, in the profile prod.",
+        "Nothing refers to env.debug, at system.yaml:9:40.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -227,16 +230,14 @@ def test_profiles_are_compared(tmp_path: Path) -> None:
     """Only what differs is said, with the places."""
     done = mainspring(tmp_path, "config", "system.yaml", "--diff", "dev", "prod")
     assert done.status == 0
-    rows = [line.split("  ")[0:2] + [line.split("(")[0].split("  ", 2)[2].strip()] for line in done.out.splitlines()]
-    assert [(row[0], row[1].strip(), row[2]) for row in rows] == [
-        ("~", "env.dsn", "sqlite: -> postgres:"),
-        ("~", "env.debug", "true -> false"),
-        ("~", "db.pool.config.size", "3 -> 20"),
+    rows = [" ".join(line.partition("(")[0].split()) for line in done.out.splitlines()]
+    assert rows == [
+        "~ env.dsn sqlite: -> postgres:",
+        "~ env.debug true -> false",
+        "~ db.pool.config.size 3 -> 20",
     ]
-    assert (
-        mainspring(tmp_path, "config", "system.yaml", "--diff", "dev", "dev").out
-        == "The profiles dev and dev do not differ.\n"
-    )
+    same = mainspring(tmp_path, "config", "system.yaml", "--diff", "dev", "dev")
+    assert same.out == "The profiles dev and dev do not differ.\n"
     both = json.loads(mainspring(tmp_path, "config", "system.yaml", "--diff", "dev", "prod", "--json").out)
     assert both["prod"]["env.dsn"]["value"] == "postgres:"
     done = mainspring(tmp_path, "config", "system.yaml", "--diff", "dev", "prod", "--profile", "dev")
@@ -261,7 +262,7 @@ def test_the_origin_of_a_value_of_the_command_line(tmp_path: Path, target: str) 
     """It is said that it is from there."""
     extra = ["--profile", "dev"] if target == "system.yaml" else ["--settings", "local.yaml"]
     done = mainspring(tmp_path, "config", target, *extra, "--set", "env.port=1")
-    assert " ".join("port 1 command line --set env.port".split()) in " ".join(done.out.split())
+    assert "port 1 command line --set env.port" in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize(
@@ -449,7 +450,8 @@ def test_no_planted_secret_is_in_what_a_run_says(start: Start, files: Path, prog
         + ("    yield 1\n    raise RuntimeError(f'no such key {key}')\n" if where == "stop" else "")
     )
     (files / "a.yaml").write_text(
-        "env: {key: !secret [!env KEY]}\nx: {y: {component: tells:thing, config: {key: !build {target: app:reveal, args: [!ref env.key]}}}}\n"
+        "env: {key: !secret [!env KEY]}\n"
+        "x: {y: {component: tells:thing, config: {key: !build {target: app:reveal, args: [!ref env.key]}}}}\n"
     )
     (files / "app.py").write_text(APP + "\ndef reveal(key): return key.reveal() if isinstance(key, Secret) else key\n")
     process = start("-c", f"import os, runpy, sys; os.environ['KEY'] = {PLANTED!r}; sys.argv = ['mainspring', 'run', 'a.yaml', "

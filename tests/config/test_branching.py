@@ -14,7 +14,8 @@ ENVIRON = {"PORT": "8080", "EMPTY": "", "ON": "true", "OFF": "no"}
 
 def read(text: str, format: str = "yaml", **options: Any) -> Any:
     """What `a` is in a text."""
-    return config.read(config.text(text, format), **{"environ": ENVIRON, **options})["a"]
+    options.setdefault("environ", ENVIRON)
+    return config.read(config.text(text, format), **options)["a"]
 
 
 def wrong(text: str, format: str = "yaml", **options: Any) -> str:

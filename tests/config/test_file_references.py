@@ -8,6 +8,7 @@ import pytest
 
 from mainspring import BadTag, CycleError, DefinitionError, UnknownReference, config
 from mainspring.config import tags
+from mainspring.config._tags import REGISTRY
 
 
 def read(text: str, format: str = "yaml", **options: Any) -> Any:
@@ -259,7 +260,7 @@ def test_each_value_is_worked_out_once() -> None:
         calls.append(value)
         return value
 
-    config._tags.REGISTRY["references.count"] = config._tags.TagFunction("references.count", count, False)  # type: ignore[attr-defined]
+    config.tag("references.count")(count)
     try:
         text = (
             "a: !references.count {x: 1}\nb: [!ref a, !ref a.x, !value a, !or [!ref a]]\nc: !merge [!ref a, {y: 2}]\n"
@@ -269,4 +270,4 @@ def test_each_value_is_worked_out_once() -> None:
         assert one.data() == one.data()
         assert calls == [{"x": 1}]
     finally:
-        del config._tags.REGISTRY["references.count"]  # type: ignore[attr-defined]
+        del REGISTRY["references.count"]

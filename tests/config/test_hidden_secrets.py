@@ -150,6 +150,32 @@ def test_a_live_system_shows_no_secrets(environ: dict[str, str]) -> None:
         assert live["db.client"] == "client"
 
 
+OVER = {
+    "a tag": ("a: !secret:env TOKEN", "plain", True),
+    "a tag behind others": ("a: !profile {default: !required:secret:env TOKEN}", "plain", True),
+    "a mapping that is secret": ("a: !secret {b: !env TOKEN}", {"b": "plain"}, True),
+    "nothing": ("a: !secret:env TOKEN", None, False),
+    "a mapping with a secret in it": ("a: !profile {default: {b: !secret:env TOKEN, c: 1}}", {"c": 2}, False),
+}
+
+
+@pytest.mark.parametrize(("said", "over", "is_secret"), OVER.values(), ids=OVER)
+def test_what_is_laid_over_a_secret_is_one(environ: dict[str, str], said: str, over: Any, is_secret: bool) -> None:
+    """A layer that gives a secret another value keeps it secret, though it does not say so itself."""
+    value = config.read(text(said), {"a": over}, environ=environ)["a"]
+    assert isinstance(value, Secret) is is_secret
+    if is_secret:
+        assert value.reveal() == over
+
+
+def test_what_is_laid_over_a_secret_of_python_is_one() -> None:
+    """The same for settings over a system that is written in Python."""
+    system = config.load({"env": {"key": "plain", "x": 2}}, system=System({"env": {"key": Secret(PLANTED), "x": 1}}))
+    assert system["env.key"] == Secret("plain")
+    assert "plain" not in str(config.explain(system))
+    assert config.explain(system)["env.x"].shown == "2"
+
+
 # --- What is raised ---------------------------------------------------------------------------------------------------
 
 
@@ -158,7 +184,7 @@ WRONG: dict[str, str] = {
     "a number of a list": "a: !int [!secret:env TOKEN]",
     "true or false": "a: !if [!secret:env TOKEN, 1, 2]",
     "JSON": "a: !json:secret:env TOKEN",
-    "a text to be parsed": 'a: !parse {text: !secret:env TOKEN, as: toml}',
+    "a text to be parsed": "a: !parse {text: !secret:env TOKEN, as: toml}",
     "an address": "a: !uuid:secret:env TOKEN",
     "a date": "a: !inst:secret:env TOKEN",
     "a path into it": "b: !secret:env TOKEN\na: !value b.c",
@@ -218,7 +244,9 @@ def test_a_value_that_does_not_fit_is_told_without_the_secret(environ: dict[str,
 def test_a_module_that_tells_secrets_is_quoted_without(environ: dict[str, str]) -> None:
     """What the function of a module raises is quoted without the secrets that it was given."""
     with pytest.raises(MainspringError) as caught:
-        config.load(text(f'm: {{x: {{module: "{HERE}:telling", config: {{token: !secret:env TOKEN}}}}}}'), environ=environ)
+        config.load(
+            text(f'm: {{x: {{module: "{HERE}:telling", config: {{token: !secret:env TOKEN}}}}}}'), environ=environ
+        )
     hide(everything_about(caught.value))
 
 
@@ -270,12 +298,16 @@ def test_logged_scrubs_what_components_raise(caplog: pytest.LogCaptureFixture) -
 def test_text_of_others_can_be_scrubbed() -> None:
     """`System.scrubbed` masks secrets however they are spelled, and the passwords of URLs that are secrets."""
     odd = "p@ss w'rd/\\"
-    system = System({"env": {"a": Secret(URL), "b": Secret(odd), "c": SecretStr("pydantic-secret"), "d": Secret("abc")}})
+    system = System(
+        {"env": {"a": Secret(URL), "b": Secret(odd), "c": SecretStr("pydantic-secret"), "d": Secret("abc")}}
+    )
     from urllib.parse import quote
 
     for said in (URL, PLANTED, odd, repr(odd), json.dumps(odd), quote(odd, safe=""), "pydantic-secret"):
         assert system.scrubbed(f"<{said}>").strip("<>\"'") == "***", said
-    assert system.scrubbed("abc is too short to be told from other text") == "abc is too short to be told from other text"
+    assert (
+        system.scrubbed("abc is too short to be told from other text") == "abc is too short to be told from other text"
+    )
 
 
 def test_schemas_tell_no_secrets(environ: dict[str, str]) -> None:

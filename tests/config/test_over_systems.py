@@ -16,6 +16,7 @@ import parts_app as parts
 from mainspring import (
     BadOverride,
     Component,
+    CycleError,
     DefinitionError,
     Problem,
     Secret,
@@ -257,6 +258,27 @@ def test_a_file_may_name_the_system_that_it_is_for(tmp_path: Path) -> None:
     assert config.load(file) == parts.inner.override({"env.currency": "USD"})
     with config.load(file).started() as live:
         assert live["prices.list"] == {"in": "USD"}
+
+
+def test_settings_that_are_for_themselves_are_a_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a name, and over another file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text("mainspring: {system: b.yaml}\n")
+    (tmp_path / "b.yaml").write_text("mainspring: {system: a.yaml}\n")
+    with pytest.raises(CycleError) as caught:
+        config.load("a.yaml")
+    assert len(caught.value.problems) == 1
+
+
+def test_settings_may_be_for_a_system_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the places of both are known."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.yaml").write_text("env: {a: 1, b: 2}\n")
+    (tmp_path / "local.yaml").write_text("mainspring: {system: base.yaml}\nenv: {b: 3}\n")
+    made = config.load("local.yaml")
+    assert made == System({"env": {"a": 1, "b": 3}})
+    found = config.explain(made)
+    assert [str(value.origin) for value in found] == ["base.yaml:1:10", "local.yaml:2:10"]
 
 
 def test_the_base_may_have_come_from_files_itself() -> None:

@@ -15,7 +15,8 @@ CASES = config.text("a: !profile {dev: 1, test: 2, prod: 3, default: 0}", "yaml"
 
 def chosen(*sources: Any, **options: Any) -> tuple[str, ...]:
     """The profiles in use."""
-    return config.Settings(*sources, **{"environ": {}, **options}).profiles
+    options.setdefault("environ", {})
+    return config.Settings(*sources, **options).profiles
 
 
 def test_code_comes_before_the_environment_and_that_before_the_files() -> None:

@@ -9,6 +9,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent / "files"))
 
@@ -38,6 +40,7 @@ from mainspring import (
     subsystem,
     tagged,
 )
+from mainspring.config import tags
 
 
 def load(text: str, format: str = "yaml", **options: Any) -> System:
@@ -829,3 +832,52 @@ def test_a_named_system_that_is_not_there() -> None:
     """In code, where a name is given."""
     with pytest.raises(UnknownSystem):
         config.load(config.text("env: {a: 1}", "yaml"), system="no_such_module:system")
+
+
+# --- Whatever is written ----------------------------------------------------------------------------------------------
+
+KEYS = ("component", "subsystem", "module", "config", "imports", "tags", "stop", "status", "handlers", "pre", "retry", "on",
+        "enter", "enabled", "deadlines", "schema", "cached", "start", "a", "dsn", "", "$ref", "x.y", 1, None)  # fmt: skip
+VALUES = ("parts_app:pool", "parts_app:inner", "parts_app:Server", "parts_app:ready", "parts_app:not_callable", "parts_app:no",
+          "os:path", "builtins:dict", "builtins:int", "a.yaml", "x.y", "", ":", "$", 0, 1.5, True, None, b"a",
+          ref("a.b"), Secret("s"), tags.ref("a.b"), tags.value("a"), tags.when(False, 1), tags.required(), tags.env("NO"),
+          tags.import_("os:path"), tags.build("os:path"), tags.build("parts_app:Point", 1), tags.remove(), parts.ready,
+          parts.pool, parts.inner, dict, print)  # fmt: skip
+
+written = st.recursive(
+    st.sampled_from(VALUES),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=8,
+)
+entries = st.dictionaries(st.sampled_from(KEYS), written, max_size=4)
+parts_of = st.fixed_dictionaries(
+    {"component": st.sampled_from(("parts_app:pool", "parts_app:Server", "parts_app:anything", "parts_app:ready"))},
+    optional={key: written for key in KEYS if isinstance(key, str) and key not in ("component", "$ref")},
+)
+groups = st.dictionaries(
+    st.sampled_from(("a", "mainspring", "x/y", "z")),
+    st.dictionaries(st.sampled_from("abc"), entries | written | parts_of, max_size=3),
+)
+about = st.dictionaries(
+    st.sampled_from(("name", "base", "plugins", "deadlines", "limits", "workers", "signals", "system", "values")),
+    written,
+)
+
+
+@given(said=groups, whole=about | st.none(), over=st.booleans())
+@settings(max_examples=300)
+def test_whatever_is_written_is_a_system_or_a_definition_error(said: Any, whole: Any, over: bool) -> None:
+    """Nothing else comes out of reading, building, checking and explaining it."""
+    source: Any = {**said, "mainspring": whole} if whole is not None else said
+    problems_found: tuple[Problem, ...] | None = None
+    try:
+        system = config.load(source, environ={}, system=SYSTEM_BELOW if over else None)
+        system.check()
+        str(config.explain(system))
+    except DefinitionError as error:
+        problems_found = error.problems
+        str(error)
+    assert problems_found is None or problems_found
+
+
+SYSTEM_BELOW = System({"a": {"b": 1, "c": parts.pool(dsn="x")}, "z": {"a": subsystem(parts.inner), "b": {"x": [1]}}})

@@ -16,7 +16,7 @@ from keyring.errors import InitError
 
 from mainspring import BadFile, BadTag, DefinitionError, Secret, System, config, required
 from mainspring.config import tags
-from mainspring.config._tags import ALIASES, REGISTRY
+from mainspring.config._tags import ALIASES, REGISTRY, known_tags
 
 ENVIRON = {"PORT": "8080", "HOST": "localhost", "PASSWORD": "hunter2", "ON": "yes", "EMPTY": "", "LIST": "[1, 2]"}
 ONLY_IN_A_SYSTEM = object()
@@ -25,7 +25,7 @@ ONLY_IN_A_SYSTEM = object()
 class Ring(KeyringBackend):
     """A keyring with one password in it, and one service that cannot be asked."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def get_password(self, service: str, username: str) -> str | None:
         """The password; or an error."""
@@ -46,7 +46,7 @@ class Ring(KeyringBackend):
 def ring() -> Any:
     """The keyring of these tests, in the place of that of the machine."""
     before = keyring.get_keyring()
-    keyring.set_keyring(Ring())
+    keyring.set_keyring(Ring())  # type: ignore[no-untyped-call]
     yield
     keyring.set_keyring(before)
 
@@ -285,7 +285,7 @@ def test_every_tag_has_an_example_and_a_function() -> None:
 @pytest.mark.parametrize("alias", ALIASES)
 def test_an_alias_is_the_tag_itself(alias: str) -> None:
     """What Aero and Integrant call a tag is the same function as ours."""
-    assert config._tags.known_tags()[alias] is REGISTRY[ALIASES[alias]]  # type: ignore[attr-defined]
+    assert known_tags()[alias] is REGISTRY[ALIASES[alias]]
 
 
 # --- Helpers ----------------------------------------------------------------------------------------------------------
@@ -293,7 +293,8 @@ def test_an_alias_is_the_tag_itself(alias: str) -> None:
 
 def read(text: str, **options: Any) -> Any:
     """What `a` is in a text of YAML."""
-    return config.read(config.text(text, "yaml"), **{"environ": ENVIRON, **options})["a"]
+    options.setdefault("environ", ENVIRON)
+    return config.read(config.text(text, "yaml"), **options)["a"]
 
 
 def wrong(text: str, **options: Any) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mainspring import DefinitionError, MainspringError, System, named_systems
 from mainspring.runner import run, show
 
-from ._files import Target, provenance, schema
+from ._files import Target, profiles_of, provenance, schema, unused
 from ._leave import leave_within
 from ._list import as_data, as_text
 from ._load import Trouble, on_path
@@ -278,7 +278,11 @@ def _check(options: argparse.Namespace) -> int:
             kinds = [node["kind"] for node in system.graph().as_dict()["nodes"]]
             constants, off = kinds.count("constant") + kinds.count("alias"), kinds.count("off")
             text = f"{show.count(len(kinds) - constants, 'component')} and {show.count(constants, 'constant')} are fine"
-            _print(f"{text}{f'; {off} of the components switched off' if off else ''}.")
+            text += f"; {off} of the components switched off" if off else ""
+            profiles = profiles_of(system)
+            _print(f"{text}, in the profile {', '.join(profiles)}." if profiles else f"{text}.")
+            for id, site in unused(system):
+                _print(f"Nothing refers to {id}, {show.short(f'at {site}')}.")
             return 0
     _print(f"{options.target} has {show.count(len(problems), 'problem')}:")
     for number, problem in enumerate(problems, 1):

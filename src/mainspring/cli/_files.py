@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mainspring import Component, MainspringError, System
+from mainspring import Component, Id, MainspringError, Site, System
 
 from ._load import Trouble
 from ._set import changes_of, overridden, split_setting
@@ -168,3 +168,17 @@ def schema(target: Target, plain: bool) -> Mapping[str, Any]:
     profiles = settings.known_profiles if settings is not None else ()
     plain = plain or os.path.splitext(target.name)[1].lower() in (".json", ".toml")
     return config.json_schema(system, profiles=profiles, yaml=not plain)
+
+
+def profiles_of(system: System) -> Sequence[str]:
+    """The profiles in which the files of a system were read."""
+    from mainspring import config
+
+    return config.explain(system).profiles if system.origins is not None else ()
+
+
+def unused(system: System) -> Sequence[tuple[Id, Site]]:
+    """The constants of files that nothing refers to, with their places."""
+    from mainspring import config
+
+    return config.unused(system) if system.origins is not None else ()

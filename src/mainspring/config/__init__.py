@@ -17,7 +17,7 @@ from ._build import Values
 from ._evaluate import Deferred, Node, Origin, deferred
 from ._form import Limits
 from ._json_schema import json_schema
-from ._origins import Provenance, Value, explain
+from ._origins import Provenance, Value, explain, unused
 from ._settings import Reading, Settings, load, read, settings_of
 from ._sources import Text, adaptive, package, relative, root, text
 from ._tags import tag
@@ -25,6 +25,7 @@ from ._tags import tag
 __all__ = [
     "Deferred", "Limits", "Node", "Origin", "Provenance", "Reading", "Settings", "Text", "Value", "Values", "adaptive",
     "deferred", "explain", "json_schema", "load", "package", "read", "relative", "root", "settings_of", "tag", "tags", "text",
+    "unused",
 ]  # fmt: skip
 
 for _name in __all__:

@@ -63,7 +63,7 @@ from ._sources import Found, is_file_name
 if TYPE_CHECKING:
     from ._settings import Settings
 
-# The files whose subsystems are being made now, from the outside in.
+# The systems that are being made now, each for the one before it: files of subsystems, and what settings are for.
 _around: ContextVar[tuple[object, ...]] = ContextVar("mainspring_subsystems", default=())
 DEEPEST_SUBSYSTEMS: Final = 30
 
@@ -314,10 +314,19 @@ class Builder:
         target = self.about["system"]
         if isinstance(target, System):
             return target
+        around = _around.get()
+        if ("system", target) in around:
+            what = f"The settings are for {target}, which is made of them."
+            raise CycleError([node.problem(CycleError, what, "Name the system that they are for.")])
+        token = _around.set((*around, ("system", target)))
         try:
             return System.named(str(target))
+        except CycleError:
+            raise
         except MainspringError as error:
             raise BadFile([node.problem(BadFile, f"The system {target} cannot be had: {error}")]) from error
+        finally:
+            _around.reset(token)
 
     def _signal(self, said: Any, node: Node) -> Signal:
         if isinstance(said, str):
@@ -507,7 +516,9 @@ class Builder:
             return self._of_component(target, node, config_node, given)
         config = self._config(config_node)
         slots = self._slots_of(given)
-        site = head.nodes["component"].site if node.site is None else node.site
+        said = head.nodes["component"]
+        # Of several layers it is the one that says which component it is.
+        site = (said.parent.site if said.parent is not None else None) or said.site or node.site
         slots.pop("config", None)
         function = self._function(target, slots, node)
         made = function.define(config, site=site)

@@ -118,7 +118,8 @@ class Seq:
     __slots__ = ("how", "kind", "nodes", "site")
 
     def __init__(self, nodes: list[Node], site: Site | None, kind: Kind = "list", how: str | None = None) -> None:
-        self.nodes, self.site, self.kind, self.how = nodes, site, kind, how
+        self.nodes, self.site, self.how = nodes, site, how
+        self.kind: Kind = kind
 
 
 Head = Leaf | Map | Seq
@@ -309,6 +310,7 @@ class Session:
         self.text = 0  # how many characters tags have made
         self.spent: DefinitionError | None = None  # why there is no going on
         self.files: dict[Any, Any] = {}  # those that were included
+        self.referred: set[Path] = set()  # the components and constants of which a value was looked up while reading
         self.modules: list[tuple[Id, Node]] = []  # that were expanded
         self.made = 0  # how many values were worked out, so that references to references cannot make more than anybody can hold
 
@@ -726,7 +728,8 @@ class Node:
             return Map(nodes, origin.site, how)
         if kind is list or kind is tuple:
             inner = [self._inner(i, value, origin, depth) for i, value in enumerate(made)]
-            return Seq(inner, origin.site, "list" if kind is list else "tuple", how)
+            sort: Kind = "list" if kind is list else "tuple"
+            return Seq(inner, origin.site, sort, how)
         return Leaf(made if kind in words.PLAIN else _known_value(made, self), origin, how)
 
     def _inner(self, key: Any, value: Any, origin: Origin, depth: int) -> Node:
@@ -760,9 +763,19 @@ class Node:
                 raise BadTag([problem])
             both = (under.nodes, head.nodes) if head.how == "append" else (head.nodes, under.nodes)
             return Seq([*both[0], *both[1]], head.site, under.kind)
+        if any(map(_is_secret, below)):
+            return self._kept_secret(head, top)
         return head
 
-    def _merged(self, head: Map, below: Sequence[Node]) -> Map:
+    def _kept_secret(self, head: Head, top: Node) -> Head:
+        """What stands over a secret, and so is one as well."""
+        if isinstance(head, Leaf) and (head.value is None or not _is_plain_value(head.value)):
+            return head
+        secret = Secret(revealed(data_of(top))[0])
+        self.document.session.note(secret)
+        return Leaf(secret, head.origin if isinstance(head, Leaf) else Origin("file", "", head.site))
+
+    def _merged(self, head: Map, below: Sequence[Node]) -> Head:
         maps = [head]
         for node in reversed(below):
             if type(node.form) is Scalar and node.form.value is None:
@@ -771,6 +784,8 @@ class Node:
             if isinstance(under, Leaf) and isinstance(under.value, Component):
                 under = Node(node.document, component_form(under.value), node, None).head()
             if not isinstance(under, Map):
+                if len(maps) == 1 and isinstance(under, Leaf) and isinstance(under.value, Secret):
+                    return self._kept_secret(head, self.layers[-1])
                 break
             maps.append(under)
             if under.how == "replace":
@@ -788,6 +803,30 @@ class Node:
         )
 
 
+def _is_secret(node: Node) -> bool:
+    """Whether a secret is written there, as far as that can be seen without working it out."""
+    seen: set[Node] = set()
+    rest = [node]
+    while rest:  # a mapping that is merged with itself, again and again, has more ways to a layer than anybody can go
+        one = rest.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        rest += one.layers
+        form = one.form
+        if type(form) is Scalar and isinstance(secret_of(form.value), Secret):
+            return True
+        if isinstance(form, Tag) and any(
+            isinstance(inner, Tag) and inner.name in ("secret", "keyring") for inner in walk(form)
+        ):
+            return True
+    return False
+
+
+def _is_plain_value(value: Any) -> bool:
+    return not isinstance(value, Secret | Reference | Imported | Made | Wanted | Deferred) and value is not ABSENT
+
+
 def _as_secret(made: Any) -> Any:
     """What a tag made of a secret, which is one itself."""
     if isinstance(made, Deferred):
@@ -802,6 +841,7 @@ def _known_value(value: Any, node: Node) -> Any:
     value = secret_of(value)
     if isinstance(value, Secret):
         node.document.session.note(value)
+        return value
     if is_ref(value):
         if hasattr(value, "tag"):
             kind, path = ("one_tagged" if value.one else "tagged"), (value.tag, *value.rest)
@@ -904,6 +944,7 @@ def followed(reference: Reference) -> Node | None:
         if root is not None:
             found, reached, names = _at(root, path)
             if found is not None:
+                session.referred.add(found.path[:2])
                 return found
             if nearest is None or len(reached) > len(nearest[0]):
                 nearest = reached, names
@@ -1184,13 +1225,14 @@ def revealed(data: Any) -> tuple[Any, bool]:
         return revealed(data.reveal())[0], True
     if hasattr(data, "get_secret_value") and not isinstance(data, type):
         return data.get_secret_value(), True
-    kind = type(data)
+    kind: Any = type(data)
     if kind is dict:
         found = {key: revealed(value) for key, value in data.items()}
         return {key: value for key, (value, _) in found.items()}, any(flag for _, flag in found.values())
     if kind is list or kind is tuple:
         parts = [revealed(value) for value in data]
-        return kind(value for value, _ in parts), any(flag for _, flag in parts)
+        values = [value for value, _ in parts]
+        return tuple(values) if kind is tuple else values, any(flag for _, flag in parts)
     return data, False
 
 

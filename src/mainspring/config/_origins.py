@@ -387,7 +387,7 @@ def explain(system: System, *, expand: bool | Iterable[str] = False) -> Provenan
         >>> system = config.load(config.text("env: {port: !or [!env PORT, 80]}", "yaml", name="a.yaml"), environ={})
         >>> print(config.explain(system))
         env
-          port  80  a.yaml:1:28
+          port  80  a.yaml:1:29
     """
     origins = system.origins if isinstance(system.origins, FileOrigins) else None
     by_plugin = _by_plugin(system)
@@ -583,3 +583,34 @@ def _defaults(made: Component[Any]) -> list[tuple[str, Any, Site | None]]:
         for parameter in parameters
         if parameter.default is not parameter.empty and parameter.default is not Context.here
     ]
+
+
+def unused(system: System) -> list[tuple[Id, Site]]:
+    """The constants of files that nothing refers to: what is left over, or misspelt.
+
+    Parameters:
+        system: any system.
+
+    Returns:
+        Their ids and places, in the order as written; nothing for a system that was not made of files.
+
+    Raises:
+        DefinitionError: the system has problems.
+
+    Example:
+        >>> from mainspring import config
+        >>> source = config.text("env: {port: 80, prot: 8080}\\nweb: {port: !ref env.port}", "yaml", name="a.yaml")
+        >>> [str(id) for id, site in config.unused(config.load(source))]
+        ['env.prot', 'web.port']
+    """
+    origins = system.origins
+    if not isinstance(origins, FileOrigins):
+        return []
+    graph, referred = system.graph(), origins.root.document.session.referred
+    found = []
+    for id, entry in origins.nodes.items():
+        if id in system and not isinstance(system[id], Component) and tuple(id) not in referred:
+            site = origin_of(entry).site if entry.document.below is not None else entry.site
+            if site is not None and not graph.dependents(id):
+                found.append((id, site))
+    return found

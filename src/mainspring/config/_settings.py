@@ -261,6 +261,7 @@ class Settings:
         _, root = self._root(False)
         realizer = Realizer(lambda mark, node: mark)
         pending: list[Deferred] = []
+        value: Any = ABSENT
 
         def keep(mark: Any, node: Node) -> Any:
             if isinstance(mark, Deferred):

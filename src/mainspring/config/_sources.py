@@ -140,6 +140,11 @@ def found(source: Any, limits: Limits) -> Found:
     made = _of_settings(source)
     if made is not None:
         return made
+    return _of_stream(source, limits)
+
+
+def _of_stream(source: Any, limits: Limits) -> Found:
+    """Read an open file, or a resource of a package."""
     if hasattr(source, "read_text") and hasattr(source, "name"):  # a resource of a package
         content = source.read_text(encoding="utf-8")
         return found(Text(content.removeprefix("\ufeff"), format_of(source.name), str(source), "."), limits)

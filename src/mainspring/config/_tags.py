@@ -252,7 +252,8 @@ def _var(node: Node) -> Any:
             return Leaf(found, Origin("bound", name, node.site))
     if parts is not None and "optional" in parts and _holds(parts["optional"]):
         return Leaf(None, Origin("bound", f"{name}, which is not bound", node.site))
-    known = sorted({*(document.bound or {}), *document.session.options.bound})
+    known: list[str] = [*(document.bound or {}), *document.session.options.bound]
+    known = sorted(set(known))
     hint = words.hint_near(name, known, what="variable that is bound") if known else ""
     raise node.wrong(f"the variable {name} is not bound", f'{hint} Bind it: bind={{"{name}": ...}}.'.strip())
 
