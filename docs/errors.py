@@ -496,6 +496,8 @@ DEFINITION = [
               enter: {component: "shop:entered", enter: true}
               handlers: {component: "shop:cache", handlers: "shop:cache"}
               retry: {component: "shop:cache", retry: {tries: 3}}
+              on: {component: "shop:cache", retry: {on: ConectionError}}
+              off: {component: "shop:cache", enabled: no}
               sub: {subsystem: "shop:system", config: {size: 100}}
               sub_number: {subsystem: 100}
               sub_name: {subsystem: "shop:sistem"}
@@ -545,6 +547,18 @@ DEFINITION = [
             """
             app:
               shop: {module: "shop:shop", config: 3}
+            """,
+        ),
+        _file(
+            "BadComponent",
+            "What it gives are groups, and nothing about the system as a whole:",
+            """
+            app:
+              shop: {module: "shop:shop"}
+            """,
+            shop_py="""
+            def shop():
+                return {"mainspring": {"name": "shop"}, "env": {"size": 3}}
             """,
         ),
         _file(
@@ -636,6 +650,25 @@ DEFINITION = [
               server: [9090]
             """,
             shop_py=SERVER,
+        ),
+        _file(
+            "BadOverride",
+            "They take nothing away:",
+            """
+            mainspring: {system: "shop:system"}
+            env:
+              port: !remove
+            """,
+            shop_py=SERVER,
+        ),
+        (
+            "A position in a list, where a single value is set:",
+            """
+            from mainspring import config
+
+            settings = config.Settings({"env": {"hosts": ["web1", "web2"]}})
+            settings.with_values({"env.hosts.2": "web3"}).data()
+            """,
         ),
         _file(
             "BadComponent",
@@ -1006,6 +1039,27 @@ FILES = [
             mainspring: {profiles: 3}
             """,
         ),
+        _file(
+            "BadFile",
+            "In code as well:",
+            "env: {port: 8080}",
+            call='config.load("app.yaml", profile=3)',
+        ),
+        _file(
+            "BadFile",
+            "A path with dots at the top would be a group of that name:",
+            """
+            db.pool: {config: {size: 9}}
+            """,
+        ),
+        (
+            "A function that looks for included files, and fails:",
+            """
+            from mainspring import config
+
+            config.read({"env": config.tags.include("env.yaml")}, resolver=lambda name, folder: {}[name])
+            """,
+        ),
         (
             "The tag `include` only reaches what its resolver allows:",
             """
@@ -1069,6 +1123,10 @@ FILES = [
             "{env: {port: 8080}}\nweb: {}",
             "port: ]",
             "port: 8080\nhost: localhost\nport: 9090",
+            "glob: *.py",
+            "name: 'it's'",
+            "[8080:, 9090]",
+            "[?port]",
             "text: |\nnot indented",
             "|\nnot indented",
             "port: *",
@@ -1238,6 +1296,7 @@ FILES = [
             inst: !inst yesterday
             uuid: !uuid "17"
             path: !path [null, shop]
+            no_path: !path []
             empty_path: !path ""
             nul: !path "a\\0b"
             nobody: !path "~nobody-at-all/shop"
@@ -1273,6 +1332,24 @@ FILES = [
             no_user: !keyring {service: shop}
             """,
             call='config.read("app.yaml")',
+        ),
+        _file(
+            "BadTag",
+            "A secret cannot be part of what is shown, such as a path:",
+            """
+            mainspring: {profiles: [dev, prod]}
+            env:
+              hosts: {hunter2: localhost}
+              host: !ref [env, hosts, !secret hunter2]
+              size: !profile {prd: 20, default: 3}
+            """,
+        ),
+        _file(
+            "BadTag",
+            "Which profile to take cannot depend on the profile:",
+            """
+            mainspring: {profile: !profile {prod: prod, default: dev}}
+            """,
         ),
         _file(
             "BadTag",

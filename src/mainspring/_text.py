@@ -177,9 +177,12 @@ def secret_texts(value: object) -> set[str]:
         return set().union(*map(secret_texts, value.values()))
     if isinstance(value, list | tuple | set | frozenset):
         return set().union(*map(secret_texts, value))
-    if value is None or isinstance(value, bool) or not isinstance(value, str | bytes | int | float):
+    if value is None or isinstance(value, bool):
         return set()
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    try:
+        text = value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)
+    except Exception:  # an object that cannot be written stands in no text
+        return set()
     found = {text}
     password = re.search(r"://[^/@:\s]*:([^@\s]+)@", text)
     if password is not None:

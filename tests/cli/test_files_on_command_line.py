@@ -273,7 +273,8 @@ def test_the_origin_of_a_value_of_the_command_line(tmp_path: Path, target: str) 
         ("env.dsn=", "env.dsn", "''"),
         ("env.debug=false", "env.debug", "false"),
         ('env.hosts=["c"]', "env.hosts", "[c]"),
-        ("env.hosts.1=c", "env.hosts", "[a, c]"),
+        ("env.hosts.1=c", "env.hosts.1", "c"),
+        ("db.pool.config.hosts.1=c", "db.pool.config.hosts.1", "c"),
         ("db.pool.config.size=1", "db.pool.config.size", "1"),
         ("db.pool.config.dsn=x", "db.pool.config.dsn", "x"),
         ("web.server.config.folder=other", "web.server.config.folder", "other"),
@@ -288,6 +289,87 @@ def test_the_origin_of_a_value_of_the_command_line(tmp_path: Path, target: str) 
 def test_set_exchanges_a_value_of_a_file(tmp_path: Path, setting: str, path: str, value: str) -> None:
     """By the kind of what stands there; secrets stay secret."""
     assert config(tmp_path, "system.yaml", "--profile", "dev", "--set", setting)[path] == value
+
+
+SET = """\
+env:
+  pin: !secret 1234
+  hosts: [a, b]
+  opts: {a: 1, "$$d": 3}
+  url: !join ["http://", !value env.hosts.1]
+  broken: !int many
+  unset: !env NOPE
+web:
+  "the server": {component: "app:thing", config: {port: !ref env.unset, ports: [1, 2], opts: !ref env.opts}}
+  keys: {component: "app:keys", config: {pin: 4321}}
+"""
+THINGS = """
+from typing import Annotated
+
+def thing(port: int, ports: list[int], opts: dict[str, int] | None = None, name: str = "x"): return port
+def keys(pin: Annotated[int, Secret], other: int = 3): return pin
+"""
+MENDED = ["--set", "env.broken=1", "--set", "env.unset=80"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "value"),
+    [
+        ("env.hosts.1=c", "env.url", "http://c"),
+        ("env.opts=null", "env.opts", "null"),
+        ("env.opts.$d=9", "env.opts.$d", "9"),
+        ('env.opts={"$env": 1}', "env.opts.$env", "1"),
+        ('web."the server".config.ports.0=7', 'web."the server".config.ports.0', "7"),
+        ('web."the server".config.opts=null', 'web."the server".config.opts', "null"),
+        ('web."the server".config.opts.a=5', 'web."the server".config.opts.a', "5"),
+        ('web."the server".config.opts.a=5', 'web."the server".config.opts.$d', "3"),
+        ('web."the server".config.name=123', 'web."the server".config.name', "123"),
+        ('web."the server".enabled=false', 'web."the server".enabled', "false"),
+        ("web.keys.config.pin=5", "web.keys.config.pin", "***"),
+        ("web.keys=null", "web.keys", "null"),
+    ],
+)
+def test_what_is_set_counts_before_anything_is_worked_out(tmp_path: Path, setting: str, path: str, value: str) -> None:
+    """So it puts right what is wrong in the file; it is data, reaches into lists, and null stands in the place of anything."""
+    (tmp_path / "app.py").write_text(APP + THINGS)
+    (tmp_path / "a.yaml").write_text(SET)
+    done = mainspring(tmp_path, "config", "a.yaml", *MENDED, "--set", setting, "--json")
+    assert done.status == 0, done.err
+    found = json.loads(done.out)
+    assert found[path]["value"] == value
+    if path == setting.partition("=")[0]:
+        assert found[path]["origin"] == "command line"
+
+
+@pytest.mark.parametrize("path", ["env.pin", "web.keys.config.pin"])
+def test_a_secret_that_does_not_fit_is_not_shown(tmp_path: Path, path: str) -> None:
+    """Where it is given on the command line for a number."""
+    (tmp_path / "app.py").write_text(APP + THINGS)
+    (tmp_path / "a.yaml").write_text(SET)
+    done = mainspring(tmp_path, "config", "a.yaml", *MENDED, "--set", f"{path}=pl4nted")
+    assert done.status == 2
+    assert f"--set {path}=***: what stands there is a number" in done.err
+    assert "pl4nted" not in done.out + done.err
+
+
+def test_what_is_set_over_a_reference_to_a_secret_is_one(tmp_path: Path) -> None:
+    """It is in the place of it."""
+    (tmp_path / "app.py").write_text(APP + THINGS)
+    (tmp_path / "a.yaml").write_text(
+        "env: {pw: !secret x1234}\na: {b: {component: 'builtins:dict', config: {c: !ref env.pw}}}\n"
+    )
+    done = mainspring(tmp_path, "config", "a.yaml", "--set", "a.b.config.c=pl4nted")
+    assert (done.status, "pl4nted" in done.out) == (0, False)
+
+
+def test_a_tag_of_a_module_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
+    """The module may define it."""
+    (tmp_path / "pyproject.toml").write_text('[tool.mainspring]\nmodules = ["no_such_tags"]\n')
+    (tmp_path / "a.yaml").write_text("env: {a: !duration 5}\n")
+    done = mainspring(tmp_path, "check", "a.yaml")
+    assert done.status == 2
+    assert "There is no tag duration" in done.out + done.err
+    assert "It may be defined in no_such_tags, which pyproject.toml lists" in " ".join((done.out + done.err).split())
 
 
 def test_what_is_set_is_seen_by_what_refers_to_it(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_all_references_to_nothing_are_told() -> None:
         ("a: !ref b\nb: !ref a", ("a", "b")),
         ("a: !ref b\nb: !ref c\nc: !ref b", ("b", "c")),
         ("a: !join [x, !ref b]\nb: !str [!ref a]", ("a", "b")),
-        ("a: {x: !ref a}", ("a",)),
+        ("a: {x: !ref a}", ("a", "a.x")),
         ("a: {x: !value a}", ("a.x",)),
         ("a: {x: !ref b.y}\nb: {y: !ref a.x}", ("a.x", "b.y")),
         ("a: !ref a.b", ("a",)),

@@ -63,7 +63,7 @@ def test_an_unknown_profile_is_an_error_that_lists_those_there_are() -> None:
     assert error.problems[0].details == {"profile": "prdo", "candidates": ("dev", "test", "prod")}
     with pytest.raises(UnknownProfile, match="MAINSPRING_PROFILE"):
         config.Settings(CASES, environ={"MAINSPRING_PROFILE": "x"})
-    with pytest.raises(UnknownProfile, match=r"of mainspring.profile. There is"):
+    with pytest.raises(UnknownProfile, match=r"There is no profile x, which mainspring.profile says. There is"):
         config.Settings(CASES, {"mainspring": {"profile": "x"}}, environ={})
     with pytest.raises(UnknownProfile, match="The files speak of no profile"):
         config.Settings({"a": 1}, profile="dev")
@@ -95,8 +95,9 @@ def test_those_that_a_tag_names_are_those_there_are(source: Any) -> None:
 
 def test_those_that_are_listed_are_all_there_are() -> None:
     """With `mainspring.profiles`, a tag adds none."""
+    cases = {"a": tags.profile({"dev": 1, "prod": 3, "default": 0})}
     listed = {"mainspring": {"profiles": ["dev", "prod", "empty"]}}
-    settings = config.Settings(CASES, listed)
+    settings = config.Settings(cases, listed)
     assert settings.known_profiles == ("dev", "prod", "empty")
     assert settings.with_profile("empty").data() == {"a": 0}
     with pytest.raises(UnknownProfile, match=r"There is: dev, prod, empty."):
@@ -138,6 +139,6 @@ def test_an_included_file_that_is_chosen_by_name_needs_its_profiles_listed(tmp_p
     """What a computed name leads to is not known beforehand, and the error says what to do."""
     (tmp_path / "b.yaml").write_text("!profile {dev: 1}")
     (tmp_path / "a.yaml").write_text("a: !include:join [b, .yaml]\n")
-    with pytest.raises(UnknownProfile, match="list it under profiles in the section mainspring"):
+    with pytest.raises(UnknownProfile, match="List it under profiles in the section mainspring"):
         config.Settings(tmp_path / "a.yaml", profile="dev")
     assert config.read(tmp_path / "a.yaml", {"mainspring": {"profiles": ["dev"]}}, profile="dev") == {"a": 1}

@@ -92,13 +92,14 @@ def test_every_kind_of_value_has_its_origin(text: str, shown: str) -> None:
 
 
 def test_lists_with_mappings_are_taken_apart() -> None:
-    """Each value in them has an origin of its own; of a plain list a variable in it counts."""
+    """And those of which the items are not all from the same: each value has an origin of its own."""
     found = said(explained("env: {a: [1, {b: !env PORT, c: []}], d: [1, !env PORT]}", environ={"PORT": "80"}))
     assert found == {
         "env.a.0": "1 | a.yaml:1:11",
         "env.a.1.b": "80 | environment variable PORT, a.yaml:1:18",
         "env.a.1.c": "[] | a.yaml:1:32",
-        "env.d": "[1, 80] | environment variable PORT, a.yaml:1:45",
+        "env.d.0": "1 | a.yaml:1:42",
+        "env.d.1": "80 | environment variable PORT, a.yaml:1:45",
     }
 
 

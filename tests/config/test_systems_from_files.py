@@ -561,7 +561,7 @@ def test_what_is_wrong_with_the_system_as_a_whole_has_its_place(text: str, place
         ("component: parts_app:function\nenabled: maybe", "4:14 x.y enabled", "enabled"),
         ("component: parts_app:function\nthread: mine", "4:13 x.y thread", "thread"),
         ("component: parts_app:function\non_crash: cry", "4:15 x.y on_crash", "on_crash"),
-        ("component: parts_app:function\nretry: {tmes: 3}", "4:12 x.y retry", "tmes"),
+        ("component: parts_app:function\nretry: {tmes: 3}", "4:19 x.y retry.tmes", "times"),
         ("component: parts_app:function\nretry: {times: 0}", "4:12 x.y retry", "times is 0"),
         ("component: parts_app:function\nretry: {on: NoError}", "4:12 x.y retry", "NoError"),
         ("component: parts_app:function\nretry: often", "4:12 x.y retry", "times is 'often'"),

@@ -23,7 +23,7 @@ from .callables import (
     is_generator,
     with_hidden_context,
 )
-from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, Within, name_of
+from .refs import ATOMS, FLAT, NESTED, LocalRef, Path, Ref, Unfit, Within, article, name_of
 
 if TYPE_CHECKING:
     from typing import Protocol, TypedDict, Unpack
@@ -426,6 +426,9 @@ class Spec:
             what = "its start is a generator function, which is start and stop in one, and there is a stop beside it"
         elif self.scope is not None and not callable(self.scope):
             what = f"its scope is {self.scope!r}, which cannot be called"
+        elif self.doc is not None and not isinstance(self.doc, str):
+            what = f"its doc is {article(self.doc)}, not text"
+            hint = "Give a sentence that says what it is, or leave doc away."
         elif not isinstance(self.enabled, bool | Ref | LocalRef):
             what = f"enabled is {self.enabled!r}, neither a bool nor a reference to a constant"
             hint = "Give True, False, or a reference to a constant that is one of them."
@@ -562,7 +565,8 @@ def named(given: NamedHandlers) -> dict[str, Handler]:
     """One or several pre or post handlers by name; those without a name of their own are numbered."""
     if isinstance(given, Mapping):
         return {str(name): handler for name, handler in given.items()}
-    handlers: list[Handler] = [given] if callable(given) else list(given)
+    # What is no handler is complained of where all of them are.
+    handlers: list[Handler] = [given] if callable(given) or not isinstance(given, Iterable) else list(given)
     found: dict[str, Handler] = {}
     for handler in handlers:
         add_named(found, handler, None)

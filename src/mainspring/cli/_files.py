@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mainspring import Component, Id, MainspringError, Site, System
+from mainspring import DefinitionError, Id, MainspringError, NamedSystem, Site, System
 
 from ._load import Trouble
-from ._set import changes_of, overridden, split_setting
+from ._set import overridden, split_setting, value_of
 
 if TYPE_CHECKING:
     from mainspring import config
@@ -55,7 +55,7 @@ class Target(NamedTuple):
             if not self.is_file and not self.files:
                 made = System.named(self.name)
                 if self.settings:
-                    made = self._set(made)
+                    made = self._set(made, values)
             else:
                 made = self._from_files(values)
         finally:
@@ -64,19 +64,28 @@ class Target(NamedTuple):
             raise Trouble(f"--profile {self.profile}: {self.name} is made of no file, and has no profiles.")
         return made
 
-    def _set(self, made: System) -> System:
+    def _set(self, made: System, values: config.Values | None) -> System:
         if made.origins is not None:
             from mainspring import config
 
             settings = config.settings_of(made)
             if settings is not None:
-                return _with_values(settings, self.settings)
+                return _with_values(settings, self.settings, values)
         return overridden(made, self.settings)
 
     def _from_files(self, values: config.Values | None) -> System:
-        from mainspring import config, named_systems
+        from mainspring import named_systems
 
-        named_systems()  # imports the modules that pyproject.toml lists: they may define tags
+        # Imports the modules that pyproject.toml lists: they may define tags.
+        broken = [one for one in named_systems() if one.name is None]
+        try:
+            return self._read(values)
+        except DefinitionError as error:
+            raise _with_broken(error, broken) from error.__cause__
+
+    def _read(self, values: config.Values | None) -> System:
+        from mainspring import config
+
         if self.is_file:
             folder = os.path.dirname(os.path.abspath(self.name))
             if folder not in sys.path:
@@ -86,58 +95,44 @@ class Target(NamedTuple):
             settings = config.Settings(*self.files).over(System.named(self.name))
         if not self.settings:
             return settings.system(values=values)
-        return _with_values(settings, self.settings)
+        return _with_values(settings, self.settings, values)
 
 
-def _with_values(settings: config.Settings, given: Sequence[str]) -> System:
-    """The system with single values on top: as the last layer, so that whatever depends on them sees them."""
-    from mainspring.config import tags
+def _with_broken(error: DefinitionError, broken: Sequence[NamedSystem]) -> DefinitionError:
+    """An error that says, of tags that there are not, which modules could not be imported that may define them."""
+    if not broken:
+        return error
+    names = " and ".join(one.target for one in broken)
+    more = (
+        f"It may be defined in {names}, which pyproject.toml lists and which cannot be imported: see `mainspring list`."
+    )
+    return type(error)(
+        [
+            problem._replace(hint=f"{problem.hint} {more}") if problem.what.startswith("There is no tag ") else problem
+            for problem in error.problems
+        ]
+    )
 
-    before = settings.system()
-    layer: dict[str, Any] = {}
+
+def _with_values(settings: config.Settings, given: Sequence[str], values: config.Values | None) -> System:
+    """The system with single values on top: as the last layers, so that whatever depends on them sees them.
+
+    It is made once, with all of them, so that they can put right what is wrong in a file.
+    """
     later: list[str] = []
     for setting in given:
-        path, _ = split_setting(setting)
-        old = _written(settings, path)
-        if old is not settings.NOWHERE and not _is_component(before, path):
-            layer |= changes_of(before, [setting], {path: old})
-        elif _is_place(settings, before, path):
-            layer |= changes_of(before, [setting])
+        path, text = split_setting(setting)
+        try:
+            old = settings.at(path)
+        except ValueError:  # no path at all, as the override says
+            old = settings.NOWHERE
+        except MainspringError:
+            old = None  # what is wrong there is told of the system, if it still is
+        if old is settings.NOWHERE:
+            later.append(setting)  # no file can speak of it: an override knows whether there is such a thing
         else:
-            later.append(setting)  # a place that no file can speak of: an override knows whether there is such a thing
-    if not layer:
-        return overridden(before, later)
-    # What is set stands in the place of what is there, also where both are mappings.
-    layer = {path: tags.replace(value) if isinstance(value, dict) else value for path, value in layer.items()}
-    return overridden(settings.with_values(layer).system(), later)
-
-
-def _written(settings: config.Settings, path: str) -> Any:
-    try:
-        return settings.at(path)
-    except ValueError:  # no path at all, as the override says
-        return settings.NOWHERE
-
-
-def _is_place(settings: config.Settings, system: System, path: str) -> bool:
-    """Whether a file could say something at a path: an argument or a slot of a component, a setting of a module."""
-    group, _, rest = path.partition(".")
-    name, _, slot = rest.partition(".")
-    if _is_component(system, path):
-        return True
-    if '"' in path or not slot:
-        return False
-    id = f"{group}.{name}"
-    if _written(settings, f"{id}.module") is not settings.NOWHERE:
-        return True
-    return _is_component(system, id) and not hasattr(system[id], "imports")
-
-
-def _is_component(system: System, path: str) -> bool:
-    try:
-        return path in system and isinstance(system[path], Component)
-    except MainspringError:
-        return False
+            settings = settings.with_values({path: value_of(path, text, old)})
+    return overridden(settings.system(values=values), later)
 
 
 def _put_profile(profile: str | None) -> None:

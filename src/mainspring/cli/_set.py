@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -35,13 +35,12 @@ def overridden(system: System, settings: Sequence[str]) -> System:
     return system.override(changes) if changes else system
 
 
-def changes_of(system: System, settings: Sequence[str], known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def changes_of(system: System, settings: Sequence[str]) -> dict[str, Any]:
     """The values that `settings` say, by path, each of the kind that stands there now.
 
     Parameters:
         system: the system.
         settings: each `path=value`.
-        known: what stands at a path, where that is known otherwise.
 
     Raises:
         Trouble: a setting is not of that form, or its value not of the kind that stands there now.
@@ -49,8 +48,8 @@ def changes_of(system: System, settings: Sequence[str], known: Mapping[str, Any]
     changes: dict[str, Any] = {}
     for setting in settings:
         path, text = split_setting(setting)
-        old = known[path] if known is not None and path in known else _old(system, path)
-        changes[path] = _value(setting, text, old)
+        old = _old(system, path)
+        changes[path] = value_of(path, text, old)
     return changes
 
 
@@ -86,9 +85,23 @@ def _old(system: System, path: str) -> Any:
         return _UNKNOWN  # a whole group, or nothing: the override that follows says so
 
 
-def _value(setting: str, text: str, old: Any) -> Any:
+def value_of(path: str, text: str, old: Any) -> Any:
+    """A value as it is given on the command line: of the kind that stands there now; else JSON, or failing that, text.
+
+    Parameters:
+        path: where it is to stand.
+        text: what is given.
+        old: what stands there now; anything else where that is not known.
+
+    Raises:
+        Trouble: it is of another kind.
+    """
+    return _value(f"{path}={text}", text, old)
+
+
+def _value(shown: str, text: str, old: Any) -> Any:
     if isinstance(old, Secret):
-        return Secret(_value(setting, text, old.reveal()))
+        return Secret(_value(f"{shown[: len(shown) - len(text)]}***", text, old.reveal()))
     if isinstance(old, str):
         return text
     if isinstance(old, PurePath):
@@ -99,7 +112,7 @@ def _value(setting: str, text: str, old: Any) -> Any:
         pass
     for kinds, name, example in _KINDS:
         if isinstance(old, kinds):
-            raise Trouble(f"--set {setting}: what stands there is {name}, so give it as JSON, for example {example}")
+            raise Trouble(f"--set {shown}: what stands there is {name}, so give it as JSON, for example {example}")
     return text
 
 

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from mainspring import (
     BadComponent,
@@ -21,6 +21,7 @@ from mainspring import (
     MainspringError,
     Problem,
     Retry,
+    Secret,
     Signal,
     Site,
     System,
@@ -34,11 +35,12 @@ from mainspring import (
     tagged,
 )
 
+from ..schemas import hints_of
 from . import _words as words
 from ._evaluate import (
     ABSENT,
     Deferred,
-    Document,
+    Head,
     Imported,
     Later,
     Leaf,
@@ -48,16 +50,18 @@ from ._evaluate import (
     Realizer,
     Reference,
     Seq,
+    Standing,
     Wanted,
     data_of,
     is_absent,
     settled,
     shown,
 )
-from ._form import Entries, Form, Items, Scalar, Tag, component_form, form_of, is_subsystem, key_form
-from ._groups import ABOUT, Grouped
-from ._modules import expanded, is_of_module, place_of
-from ._origins import FileOrigins, Provenance, found_at, provenance_of
+from ._form import Entries, Form, Items, Scalar, Tag, is_subsystem, key_form
+from ._groups import ABOUT, below_of
+from ._hints import is_secret
+from ._modules import arguments_of, expanded, is_of_module, is_same, place_of
+from ._origins import FileOrigins, Provenance, caller_of, found_at, provenance_of, secrets_in
 from ._sources import Found, is_file_name
 
 if TYPE_CHECKING:
@@ -69,8 +73,6 @@ DEEPEST_SUBSYSTEMS: Final = 30
 
 Values = Literal["convert", "check", "as written"]
 
-ENTRY: Final = frozenset({"component", "subsystem", "module"})
-
 # How each slot is written; what is not here is data, and taken as it is.
 OBJECTS: Final = frozenset({"stop", "resolve", "status", "suspend", "resume", "schema", "instance_schema"})
 SLOTS: Final = (
@@ -78,6 +80,7 @@ SLOTS: Final = (
     "deadlines", "retry", "thread", "on_crash", "schema", "instance_schema", "cached", "enter",
 )  # fmt: skip
 OF_SUBSYSTEMS: Final = ("imports", "handlers", "status", "pre", "post", "doc", "tags", "enabled")
+_MARKS: Final = (Reference, Imported, Made, Wanted, Deferred, Component)
 OPTIONS: Final = ("name", "deadlines", "limits", "workers")
 IMPORTING: Final = ("base", "plugins", "signals")  # keys under which objects of modules may be named
 SYSTEM_KEYS: Final = (
@@ -100,6 +103,24 @@ def explained(settings: Settings, expand: bool | Iterable[str]) -> Provenance:
     return provenance_of(builder.root, settings)
 
 
+def standing_at(settings: Settings, path: str) -> Any:
+    """What stands at a place of the system that settings say, or could stand there.
+
+    Returns:
+        The value; `None` where it is not known before the system is built; `ABSENT` where nothing is, and no file could say
+        something. What is no argument yet, but could be one, is known by its default, or by its annotation.
+
+    Raises:
+        DefinitionError: it cannot be worked out.
+    """
+    parts = words.split_id(path)
+    builder = Builder(settings, False)
+    found = builder.standing(builder.root, parts)
+    if found is ABSENT:
+        found = builder.standing(expanded(builder.root, True, builder), parts)
+    return found
+
+
 class Builder:
     """Makes a system of settings, and collects what is wrong with them.
 
@@ -116,10 +137,12 @@ class Builder:
             raise BadFile([root.problem(BadFile, f"Groups are needed here, by name, and this is {shown(head)}.")])
         self.problems: list[Problem] = []
         self.failed: set[Id] = set()
+        self._hints = 0  # how many near names were looked for
         self._harmless = 0  # problems that do not keep a component from being looked at further
         self._imports: dict[str, Any] = {}
         self._functions: dict[Any, ComponentFunction[..., Any]] = {}
-        self._realizer = Realizer(self._kept)
+        self._realizer = Realizer(self._kept, keeps_below=True)
+        self._inner: dict[Id, System] = {}  # what the subsystems are made of
         self._late = False
         self.about = self._about(root)
         self.base = settings._base
@@ -161,27 +184,51 @@ class Builder:
         self.problems += self._realizer.problems
         origins = FileOrigins(self.root, nodes, groups, self.settings, values)
         if values != "as written":
-            from ._schema import examined
-
-            try:
-                groups, found = examined(groups, convert=values == "convert", locate=origins.locate)
-            except MainspringError as error:
-                if self.problems:
-                    raise DefinitionError.of(self.problems) from None
-                raise error
-            self.problems += [p for p in found if p.id not in self.failed]
+            groups = self._examined(groups, nodes, convert=values == "convert")
+            for secret in secrets_in(groups, self._slots_of_base):
+                self.session.note(secret)  # what annotations say is one, is not to be shown in what is wrong elsewhere
             origins = FileOrigins(self.root, nodes, groups, self.settings, values)
         if self.problems:
             self._raise(groups, origins)
         return self._whole(groups).with_origins(origins)
 
+    def _examined(
+        self, groups: dict[str, dict[str, Any]], nodes: Mapping[Id, Node], *, convert: bool
+    ) -> dict[str, dict[str, Any]]:
+        """The groups with what is in them checked and converted; the config of the base as well."""
+        from ._schema import BASE, BaseConfig, examined
+
+        base = BaseConfig((self._slots_of_base or {}).get("config") or {})
+        all_groups = base.under(groups)
+        origins = FileOrigins(self.root, {**nodes, BASE: self._section("base")}, all_groups)
+        try:
+            # What is written in Python is as it should be: only what the settings speak of is looked at.
+            touched = (
+                None
+                if self.base is None
+                else {BASE, *(id for id, node in nodes.items() if not isinstance(node, Standing))}
+            )
+            made, found = examined(
+                all_groups, convert=convert, locate=origins.locate, inner=self._inner, touched=touched
+            )
+        except MainspringError as error:
+            if self.problems:
+                raise DefinitionError.of(self.problems) from None
+            raise error
+        self.problems += [p for p in found if p.id not in self.failed]
+        made = base.taken_out(made)
+        if self._slots_of_base is not None and base.config:
+            self._slots_of_base["config"] = base.config
+        return made
+
     @staticmethod
     def _is_full(node: Node) -> bool:
+        """Whether a group had something in it, or was itself left out."""
         try:
             head = node.head()
         except DefinitionError:
             return True
-        return isinstance(head, Map) and bool(head.nodes)
+        return bool(head.nodes) if isinstance(head, Map) else isinstance(head, Leaf) and head.value is ABSENT
 
     def _prepare(self) -> None:
         """Import what the section about the system names."""
@@ -214,11 +261,11 @@ class Builder:
         return made
 
     def _whole(self, groups: Mapping[str, Mapping[str, Any]]) -> System:
-        options: dict[Any, Any] = {key: self.about[key] for key in OPTIONS if key in self.about}
+        options = self._options()
         try:
             whole = System(groups if self.base is None else {}, signals=self._signals, **options)
         except (DefinitionError, TypeError, ValueError) as error:
-            raise self._misfit(options) or self._in_file(error, None) from None
+            raise DefinitionError.of(self._misfits(options) or self._in_file(error, None).problems) from None
         if self.base is None:
             made = whole
         else:
@@ -237,14 +284,18 @@ class Builder:
                 raise self._in_file(error, "plugins") from None
         return made
 
-    def _misfit(self, options: Mapping[str, Any]) -> DefinitionError | None:
-        """What is wrong with an option, where one of them is."""
+    def _options(self) -> dict[Any, Any]:
+        return {key: self.about[key] for key in OPTIONS if key in self.about}
+
+    def _misfits(self, options: Mapping[str, Any]) -> list[Problem]:
+        """What is wrong with the options, of each that is."""
+        found: list[Problem] = []
         for key, value in options.items():
             try:
                 System({}, **{key: value})
             except (DefinitionError, TypeError, ValueError) as error:
-                return self._in_file(error, key)
-        return None
+                found += self._in_file(error, key).problems
+        return found
 
     def _in_file(self, error: Exception, key: str | None) -> DefinitionError:
         """An error with its place in the section about the system."""
@@ -261,7 +312,8 @@ class Builder:
             found = self._whole(groups).with_origins(origins).check()
             problems += [p for p in found if p.id not in self.failed and p not in problems]
         except MainspringError:
-            pass  # what was found here is said; the rest is said when that is mended
+            # What was found here is said; the rest is said when that is mended.
+            problems += [p for p in self._misfits(self._options()) if p not in problems]
         problems = [self._placed(problem) for problem in problems]
         files = {file: n for n, file in enumerate(dict.fromkeys(p.site.file for p in problems if p.site is not None))}
         problems.sort(key=lambda p: (files[p.site.file], *p.site[1:]) if p.site is not None else (len(files), 0, 0))
@@ -349,13 +401,7 @@ class Builder:
 
     def _over_base(self, root: Node, base: System) -> Node:
         """The tree, with the system below it as one more layer."""
-        groups = {
-            group: {name: component_form(value) for name, value in nodes.items()}
-            for group, nodes in self._there.items()
-        }
-        document = Document(self.session, base.name or "the system", kind="python")
-        below = Grouped(document, form_of(groups), None, ())
-        document.below = base
+        below = below_of(base, self.session)
         made = Node.layered([below, root], ())
         # What is written refers to what is below it as well.
         for one in (below, *(root.layers or (root,))):
@@ -373,7 +419,7 @@ class Builder:
                     additions[(group, name)] = value
                 elif value is not there[group][name]:
                     old = there[group][name]
-                    if isinstance(old, Component) or isinstance(value, Component) or not _is_same(old, value):
+                    if isinstance(old, Component) or isinstance(value, Component) or not is_same(old, value):
                         changes[(group, name)] = value
         changed = base.override(changes) if changes else base
         return changed.add(additions) if additions else changed
@@ -382,12 +428,18 @@ class Builder:
         """Refuse a constant that the system below does not have: a setting of nothing."""
         if self.base is None or id.name in self._there.get(id.group, {}) or is_of_module(entry):
             return
-        known = [str(one) for one in self.base]
-        hint = words.hint_near(str(id), known, what="component or constant")
+        known = self._near([str(one) for one in self.base] if self._hints < 100 else [])
+        hint = words.hint_near(str(id), known, what="component or constant") if known else ""
         what = "sets something that the system does not have."
         more = "A component is added with component: package.module:name."
         details = {"path": str(id), "candidates": tuple(known)}
-        self.problems.append(entry.problem(BadOverride, what, f"{hint} {more}", details)._replace(id=id, path=()))
+        problem = entry.problem(BadOverride, what, f"{hint} {more}".strip(), details)
+        self.problems.append(problem._replace(id=id, path=()))
+
+    def _near(self, known: list[str]) -> list[str]:
+        """The names that are near, but for the first hundred mistakes only: each costs a look at all of them."""
+        self._hints += 1
+        return known if self._hints <= 100 else []
 
     def _refuse_new_keys(self, id: Id, old: Any, value: Any, path: tuple[Any, ...], entry: Node) -> None:
         """Refuse keys of a constant that the system below does not have."""
@@ -408,10 +460,13 @@ class Builder:
                 node = head.nodes.get(part) if isinstance(head, Map) else None
             if replaced or is_of_module(node or entry):
                 continue
-            hint = words.hint_near(str(key), map(str, old), what="key")
+            near = self._near([*map(str, old)] if self._hints < 100 else [])
+            hint = words.hint_near(str(key), near, what="key") if near else ""
             more = "Where the whole mapping is meant, put !replace in front of it."
             what = "sets a key that the constant does not have."
-            problem = (node or entry).problem(BadOverride, what, f"{hint} {more}", {"path": words.dotted((*id, *at))})
+            problem = (node or entry).problem(
+                BadOverride, what, f"{hint} {more}".strip(), {"path": words.dotted((*id, *at))}
+            )
             self.problems.append(problem._replace(id=id, path=words.plain(at)))
 
     # --- components and constants ---
@@ -423,6 +478,8 @@ class Builder:
             self._realizer.note(error)
             return []
         if isinstance(head, Leaf) and (head.value is ABSENT or head.value is None):
+            for name in self._there.get(group, {}) if self._is_removed(head) else ():
+                self._refuse_removal(Id(group, name), node)
             return []
         if not isinstance(head, Map):
             what = f"The group {group} is {shown(head)}, not a mapping of names to components and constants."
@@ -444,9 +501,11 @@ class Builder:
         except DefinitionError as error:
             self._realizer.note(error)
             return self._failed(id)
+        if isinstance(node, Standing):
+            return node.original  # of the system below, and nothing is said about it
         before = self._count()
         value: Any
-        if isinstance(head, Map) and (kinds := ENTRY & head.nodes.keys()):
+        if isinstance(head, Map) and (kinds := head.kinds):
             if len(kinds) > 1:
                 what = f"It is {words.either(sorted(kinds), 'and')} at once."
                 self.problems.append(node.problem(BadComponent, what, "Keep one of them."))
@@ -467,7 +526,20 @@ class Builder:
                     if isinstance(old, Component) and not isinstance(head, Leaf) and head.how != "replace":
                         self._refuse_constant(id, node, head)
                     self._refuse_new_keys(id, old, value, (), node)
+        if self._is_removed(head) and id.name in self._there.get(id.group, {}):
+            self._refuse_removal(id, node)
         return value if self._count() == before else self._failed(id)
+
+    @staticmethod
+    def _is_removed(head: Head) -> bool:
+        return isinstance(head, Leaf) and head.value is ABSENT and head.origin.what == "!remove"
+
+    def _refuse_removal(self, id: Id, node: Node) -> None:
+        what = "is part of the system that the settings are for, and settings take nothing of that away."
+        hint = "Set another value."
+        if isinstance(self._there[id.group][id.name], Component):
+            hint = "Switch it off, with enabled: false; or say with component: what is to be in its place."
+        self.problems.append(Problem(BadOverride, what, id, (), node.site, hint))
 
     def _count(self) -> int:
         return len(self.problems) + len(self._realizer.problems) - self._harmless
@@ -478,7 +550,8 @@ class Builder:
             return
         if all(key in SLOTS for key in head.nodes):
             what = "has slots of a component, and no component."
-            near = words.hint_near(id.name, self._names_beside(id), what="component") if self._names_beside(id) else ""
+            beside = self._near(self._names_beside(id) if self._hints < 100 else [])
+            near = words.hint_near(id.name, beside, what="component") if beside else ""
             near = near if near.startswith("Did") else ""
             hint = f"{near} Add component: package.module:name; or put !literal in front of a constant.".strip()
             self.problems.append(node.problem(BadComponent, what, hint)._replace(id=id, path=()))
@@ -516,9 +589,7 @@ class Builder:
             return self._of_component(target, node, config_node, given)
         config = self._config(config_node)
         slots = self._slots_of(given)
-        said = head.nodes["component"]
-        # Of several layers it is the one that says which component it is.
-        site = (said.parent.site if said.parent is not None else None) or said.site or node.site
+        site = _site_of(node, head)
         slots.pop("config", None)
         function = self._function(target, slots, node)
         made = function.define(config, site=site)
@@ -540,7 +611,8 @@ class Builder:
         if config_node is not None:
             config = self._config(config_node)
             changed["config"] = config if config_node.layers or node.layers else {**target.config, **config}
-        return _with_slots(target, _merged_handlers(target, changed), given, node.site) if changed else target
+        site = _site_of(node, node.head())
+        return _with_slots(target, _merged_handlers(target, changed), given, site) if changed else target
 
     def _of_subsystem(self, target: Component[Any], node: Node, given: Mapping[str, Node]) -> Component[Any]:
         """A subsystem that exists already, with other imports and slots."""
@@ -561,10 +633,7 @@ class Builder:
 
     def _unknown_slot(self, key: Any, node: Node, target: Any, known: Sequence[str]) -> None:
         hint = words.hint_near(str(key), known, what="slot")
-        if isinstance(target, ComponentFunction):
-            target = target.function
-        if isinstance(target, Component):
-            target = target.scope if target.scope is not None else target.start
+        target = _called(target)
         try:
             takes = inspect.signature(target).parameters if callable(target) else {}
         except (TypeError, ValueError):
@@ -609,21 +678,17 @@ class Builder:
             what = f"The config is {shown(head)}, not a mapping of arguments."
             raise BadComponent([node.problem(BadComponent, what, "Write config: {argument: value}.")])
         made: dict[str, Any] = {}
-        from_: dict[str, Document] = {}
-        for key, one in head.nodes.items():
+        for name, (one, again) in arguments_of(node).items():
             value = self._data(one)
-            if value is ABSENT:
-                continue
-            name = words.argument(key) if isinstance(key, str) else str(key)
-            if name in made and one.document is from_[name]:
-                what = f"The argument {name} is given twice, the second time as {key}."
-                self.problems.append(one.problem(BadFile, what, "Keep one of the two."))
-            # Of two spellings in two layers the one on top counts, and it comes later.
-            made[name], from_[name] = value, one.document
+            if value is not ABSENT:
+                made[name] = value
+            if again is not None:
+                what = f"The argument {name} is given twice, the second time as {again.path[-1]}."
+                self.problems.append(again.problem(BadFile, what, "Keep one of the two."))
         return made
 
     def _subsystem(self, id: Id, node: Node, head: Map) -> Component[Any]:
-        inner = self._inner_system(id, head.nodes["subsystem"])
+        inner = self._inner[id] = self._inner_system(id, head.nodes["subsystem"])
         given = {key: one for key, one in head.nodes.items() if key != "subsystem"}
         for key, one in given.items():
             if key not in OF_SUBSYSTEMS:
@@ -636,7 +701,7 @@ class Builder:
         except DefinitionError as error:
             table = given.get("imports", node)
             raise type(error)([_replaced(one, _import_at(table, one)) for one in error.problems]) from None
-        return _with_slots(made, slots, given, node.site)
+        return _with_slots(made, slots, given, node.site or place_of(node) or caller_of())
 
     def _inner_system(self, id: Id, node: Node) -> System:
         head = node.head()
@@ -708,6 +773,73 @@ class Builder:
             return Tag("required", Scalar(None, site), site)
         return Scalar(value, site)
 
+    # --- what stands somewhere ---
+
+    def standing(self, root: Node, parts: Sequence[str]) -> Any:
+        """What stands at a path of a tree, as `standing_at` says it."""
+        node, entry = root, None
+        for n, part in enumerate(parts):
+            head = node.known()
+            found: Node | None = None
+            if isinstance(head, Map):
+                found = head.at(part)
+                if head.kinds and head is not node.head():
+                    return ABSENT  # inside of a component that is referred to
+            elif isinstance(head, Seq):
+                at = head.at(part)
+                found = head.nodes[at] if at is not None else None
+            if found is None or is_absent(found):
+                return self._possible(entry, head, parts, n)
+            node = found
+            entry = node if n == 1 else entry
+        head = node.known()
+        if isinstance(head, Map) and head.kinds and (len(parts) == 2 or head is not node.head()):
+            return None
+        if isinstance(head, Leaf):
+            value = None if isinstance(head.value, _MARKS) else head.value
+            if value is None and head.origin.kind == "environment variable":
+                value = ""  # what it would be is text
+        else:
+            value = data_of(node)
+        return self._as_argument(entry, parts, value)
+
+    def _possible(self, entry: Node | None, head: Head, parts: Sequence[str], n: int) -> Any:
+        """What could stand at a path of which the first parts lead to something."""
+        inside = entry.head() if entry is not None else None
+        kinds = inside.kinds if isinstance(inside, Map) else ()
+        if "module" in kinds:
+            return None
+        if "component" not in kinds or not isinstance(inside, Map) or not isinstance(head, Map | Leaf):
+            return ABSENT
+        said = inside.nodes["component"].head()
+        if isinstance(said, Leaf) and isinstance(said.value, Component) and is_subsystem(said.value):
+            return ABSENT
+        if parts[2] != "config":
+            return None
+        is_entry_of_mapping = n == len(parts) - 1 and isinstance(head, Map)
+        if len(parts) == 3 or len(parts) == 4 or (n > 3 and is_entry_of_mapping):
+            return self._as_argument(entry, parts, None)
+        return ABSENT
+
+    def _as_argument(self, entry: Node | None, parts: Sequence[str], value: Any) -> Any:
+        """A value at a path; where that is of an argument, also by what its parameter says."""
+        if entry is None or len(parts) != 4 or parts[2] != "config" or isinstance(value, Secret):
+            return value
+        head = entry.head()
+        if not isinstance(head, Map) or "component" not in head.kinds:
+            return value
+        try:
+            target = _called(self._object_of(head.nodes["component"]))
+            default = inspect.signature(target).parameters[words.argument(parts[3])].default
+        except (MainspringError, LookupError, TypeError, ValueError):
+            return value
+        hint = hints_of(target).named.get(words.argument(parts[3]))
+        if value is None and default is not inspect.Parameter.empty:
+            value = default
+        if value is None and (hint is str or str in get_args(hint) or is_secret(hint)):
+            value = ""
+        return Secret(value) if is_secret(hint) else value
+
     # --- slots ---
 
     def _slots(self, node: Node, of: str) -> dict[str, Any]:
@@ -746,6 +878,9 @@ class Builder:
         if key in ("pre", "post"):
             return {signal: self._named_handlers(one) for signal, one in self._table(node)}
         value = self._data(node)
+        if key == "enabled" and isinstance(value, str):
+            what = f"enabled is {value!r}, which is text, and true or false is needed."
+            raise BadComponent([node.problem(BadComponent, what, "Write true or false, or !bool in front of it.")])
         if key == "retry" and isinstance(value, dict):
             return self._retry(value, node)
         return value
@@ -755,12 +890,12 @@ class Builder:
         if not isinstance(head, Map):
             what = f"A mapping of signals to handlers is needed, and this is {shown(head)}."
             raise BadComponent([node.problem(BadComponent, what)])
-        return [(str(key), one) for key, one in head.nodes.items()]
+        return [(str(key), one) for key, one in head.nodes.items() if not _is_nothing(one)]
 
     def _named_handlers(self, node: Node) -> Any:
         head = node.head()
         if isinstance(head, Map):
-            return {str(name): self._handler(one) for name, one in head.nodes.items()}
+            return {str(name): self._handler(one) for name, one in head.nodes.items() if not _is_nothing(one)}
         if not isinstance(head, Leaf):
             return [self._handler(one) for one in head.nodes]
         return self._handler(node)
@@ -772,6 +907,12 @@ class Builder:
         return value
 
     def _retry(self, said: dict[str, Any], node: Node) -> Retry:
+        head, known = node.known(), inspect.signature(Retry).parameters
+        for key in said:
+            if key not in known:
+                one = head.nodes.get(key, node) if isinstance(head, Map) else node
+                hint = words.hint_near(str(key), known, what="part of a retry")
+                raise BadComponent([one.problem(BadComponent, f"A retry has no {words.quoted(str(key))}.", hint)])
         said = dict(said)
         on = said.pop("on", None)
         if on is not None:
@@ -779,13 +920,22 @@ class Builder:
             said["on"] = tuple(self._error_class(one, node) for one in names)
         try:
             return Retry(**said)
-        except TypeError as error:
-            raise BadComponent([node.problem(BadComponent, f"The retry does not fit together: {error}.")]) from None
+        except DefinitionError as error:
+            raise type(error)([_replaced(problem, node) for problem in error.problems]) from None
 
     def _error_class(self, said: Any, node: Node) -> Any:
-        if not isinstance(said, str):
-            return said
-        return self._object(said, node) if ":" in said else getattr(builtins, said, None) or self._object(said, node)
+        if not isinstance(said, str) or ":" in said:
+            return self._object(said, node) if isinstance(said, str) else said
+        found = getattr(builtins, said, None)
+        if not (isinstance(found, type) and issubclass(found, BaseException)):
+            known = [
+                name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, Exception)
+            ]
+            near = words.hint_near(said, known, what="error")
+            more = "Another one is written package.module:name."
+            hint = f"{near} {more}" if near.startswith("Did") else more
+            raise BadComponent([node.problem(BadComponent, f"Python has no error {words.quoted(said)}.", hint)])
+        return found
 
     # --- values ---
 
@@ -818,6 +968,8 @@ class Builder:
     def _reference(self, mark: Reference) -> Any:
         path, optional = mark.path, mark.optional
         try:
+            if mark.kind == "ref" and optional and self._is_left_out(path):
+                return None
             if mark.kind == "ref":
                 return ref(path, optional=optional)  # type: ignore[arg-type]
             if mark.kind == "local_ref":
@@ -827,6 +979,16 @@ class Builder:
             return one_tagged(*path, optional=optional)
         except DefinitionError as error:
             raise type(error)([_replaced(problem, mark.node) for problem in error.problems]) from None
+
+    def _is_left_out(self, path: Sequence[Any]) -> bool:
+        """Whether a component or constant is written, and left out by a tag such as `when`."""
+        node: Node | None = self.root
+        for part in path[:2]:
+            head = node.head() if node is not None else None
+            node = head.at(part) if isinstance(head, Map) else None
+            if node is not None and is_absent(node):
+                return True
+        return False
 
     # --- objects ---
 
@@ -867,7 +1029,8 @@ def _imported(target: str, node: Node) -> Any:
     parts = attributes.split(".")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *parts)):
         what = f"{words.quoted(target)} does not say where something is."
-        raise BadComponent([node.problem(BadComponent, what, "Write package.module:name, for example app.db:pool.")])
+        hint = "Write package.module:name, for example app.db:pool."
+        raise BadComponent([node.problem(BadComponent, what, hint)])
     details = {"target": target}
     try:
         found: Any = import_module(module_name)
@@ -875,6 +1038,8 @@ def _imported(target: str, node: Node) -> Any:
         if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             what = f"There is no module {error.name}, which {target} names."
             hint = "Modules are looked for where Python looks; the command line looks in the current folder, too."
+            if module_name.endswith(".py"):
+                hint = f"Write {module_name.removesuffix('.py')}:{attributes}: a module, not its file."
             raise BadComponent([node.problem(BadComponent, what, hint, details)]) from None
         raise _broken(target, node, error, details) from error
     except (Exception, SystemExit) as error:
@@ -889,11 +1054,24 @@ def _imported(target: str, node: Node) -> Any:
             names = [name for name in dir(found) if not name.startswith("_")]
             what = f"{way} has no {part}, which {target} names."
             hint = words.hint_near(part, names, what="name")
+            if not hint.startswith("Did"):
+                # Of a module what it defines itself, and not all that it imports.
+                own = [name for name in names if getattr(getattr(found, name, None), "__module__", None) == way]
+                hint = words.hint_near(part, own or names, what="name")
             raise BadComponent(
                 [node.problem(BadComponent, what, hint, {**details, "candidates": tuple(names)})]
             ) from None
         way = f"{way}.{part}"
     return found
+
+
+def _called(target: Any) -> Any:
+    """What gets the arguments of a component."""
+    if isinstance(target, ComponentFunction):
+        target = target.function
+    if isinstance(target, Component):
+        target = target.scope if target.scope is not None else target.start
+    return target
 
 
 def _broken(target: str, node: Node, error: BaseException, details: Mapping[str, Any]) -> BadComponent:
@@ -954,13 +1132,16 @@ def _merged_handlers(target: Component[Any], changed: dict[str, Any]) -> dict[st
     return made
 
 
+def _site_of(node: Node, head: Head) -> Site | None:
+    """Where a component is written: of several layers, in the one that says which component it is."""
+    said = head.nodes["component"] if isinstance(head, Map) else node
+    said = said.layers[-1] if said.layers else said
+    return (said.parent.site if said.parent is not None else None) or said.site or place_of(node) or caller_of()
+
+
 def _is_nothing(node: Node) -> bool:
     head = node.head()
     return isinstance(head, Leaf) and (head.value is None or head.value is ABSENT)
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    return System({"a": {"b": one}}) == System({"a": {"b": other}})
 
 
 def _placed(problem: Problem, id: Id, node: Node) -> Problem:

@@ -235,6 +235,11 @@ class _TypeChecker(Checker):
                 ).validator
             return self._strict.validate_python(value, strict=True), ()
         except Exception as error:
+            # What settings objects of pydantic hold as secret is plain text to a handler that asks for that.
+            reveal = getattr(value, "get_secret_value", None)
+            if convert and callable(reveal) and not isinstance(value, type):
+                made, errors = self._checked(reveal(), convert, as_model)
+                return (value, errors) if errors else (made, ())
             return value, self._told(value, error)
 
     def _as_model(self) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from mainspring import BadFile, Site
 
-from ._form import Entries, Form, Items, Keys, Limits, Scalar, Tag, _known, _shown, bad_file, too_deep, too_many
+from ._form import Entries, Form, Items, Keys, Limits, Scalar, Tag, _shown, bad_file, known_as, too_deep, too_many
 
 
 def read(text: str, file: str, limits: Limits) -> Form:
@@ -392,7 +392,7 @@ def _closed(frame: _Frame) -> Form:
     if frame.kind == "#{":
         known: dict[Any, Site | None] = {}
         for item in items:
-            same = _known(item)
+            same = known_as(item)
             if same in known:
                 first = known[same]
                 there = f", first in line {first.line}" if first is not None else ""

@@ -7,11 +7,12 @@ nodes, or a leaf. Tags are functions from nodes to nodes or values, so that a br
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mainspring import (
     BadFile,
+    BadOverride,
     BadTag,
     Component,
     CycleError,
@@ -22,6 +23,7 @@ from mainspring import (
     Secret,
     Site,
     UnknownReference,
+    build,
     is_ref,
 )
 
@@ -33,11 +35,13 @@ from ._form import (
     Items,
     Kind,
     Limits,
+    Places,
     Scalar,
     Tag,
     bad_file,
-    component_form,
     hashable,
+    is_subsystem,
+    kind_of,
     secret_of,
     too_deep,
     too_large,
@@ -48,6 +52,9 @@ if TYPE_CHECKING:
     from ._sources import Resolver
 
 Path = tuple[Any, ...]
+
+# The keys that make an entry of a group more than a constant.
+ENTRY: Final = frozenset({"component", "subsystem", "module"})
 
 # So that what is asked for within what is asked for ends in an error of ours, before it is one of the interpreter.
 DEEPEST: Final = 120
@@ -94,13 +101,27 @@ class Leaf:
 
 
 class Map:
-    """A head that is a mapping of keys to nodes."""
+    """A head that is a mapping of keys to nodes.
 
-    __slots__ = ("_spelled", "how", "nodes", "site")
+    Parameters:
+        nodes: what stands under each key.
+        site: where it is written.
+        how: how it is laid over what is below, where that is not by merging.
+        literal: those of its keys that are data, whatever they mean elsewhere.
+    """
 
-    def __init__(self, nodes: dict[Any, Node], site: Site | None, how: str | None = None) -> None:
-        self.nodes, self.site, self.how = nodes, site, how
+    __slots__ = ("_spelled", "how", "literal", "nodes", "site")
+
+    def __init__(
+        self, nodes: dict[Any, Node], site: Site | None, how: str | None = None, literal: Set[Any] = frozenset()
+    ) -> None:
+        self.nodes, self.site, self.how, self.literal = nodes, site, how, literal
         self._spelled: dict[str, Node] | None = None
+
+    @property
+    def kinds(self) -> Set[Any]:
+        """Which of `component`, `subsystem` and `module` it says that it is, as an entry of a group."""
+        return (ENTRY & self.nodes.keys()) - self.literal
 
     def at(self, part: Any) -> Node | None:
         """The node under a part of a path; of keys that are no text, such as numbers, also as they are spelled."""
@@ -121,6 +142,13 @@ class Seq:
         self.nodes, self.site, self.how = nodes, site, how
         self.kind: Kind = kind
 
+    def at(self, part: Any) -> int | None:
+        """The position that a part of a path means; `None` where there is none."""
+        text = str(part)
+        if isinstance(part, bool) or not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10):
+            return None
+        return int(text) if -len(self.nodes) <= int(text) < len(self.nodes) else None
+
 
 Head = Leaf | Map | Seq
 
@@ -139,6 +167,19 @@ class Deferred:
         if not self._made:
             self._made.append(self.make())
         return self._made[0]
+
+
+def written(node: Node, what: str = "") -> Origin:
+    """The origin of what is written at a node.
+
+    Parameters:
+        node: the node.
+        what: the tag that makes it, where it says more than the place.
+    """
+    document = node.document
+    if node.site is not None or document.kind == "file":
+        return Origin("file", what, node.site)
+    return Origin(document.kind, document.name)
 
 
 def deferred(make: Callable[[], Any], /) -> Any:
@@ -277,6 +318,7 @@ class Options(NamedTuple):
         missing_refs: "error", or "warn" for a warning and `None`.
         tags: what each tag does, by name.
         limits: how much is read.
+        declared: the profiles that are listed; `None` where none are.
     """
 
     profiles: tuple[str, ...]
@@ -290,6 +332,7 @@ class Options(NamedTuple):
     missing_refs: str
     tags: Mapping[str, TagFunction]
     limits: Limits
+    declared: tuple[str, ...] | None = None
 
 
 class Session:
@@ -298,21 +341,26 @@ class Session:
     Parameters:
         options: what it depends on.
         is_system: whether the top of the tree are groups, and references stand for components.
+        files: what was included before.
     """
 
-    def __init__(self, options: Options, is_system: bool) -> None:
+    def __init__(self, options: Options, is_system: bool, files: dict[Any, Any] | None = None) -> None:
         self.options, self.is_system = options, is_system
         self.stack: list[Node] = []
         self.tainted: list[bool] = []
         self.secrets: set[str] = set()
         self.followed_now: dict[Node, None] = {}  # where the references are written that are being followed
-        self.unknown = 0  # how many references led to nothing
-        self.text = 0  # how many characters tags have made
-        self.spent: DefinitionError | None = None  # why there is no going on
-        self.files: dict[Any, Any] = {}  # those that were included
+        self.files: dict[Any, Any] = {} if files is None else files  # those that were included
         self.referred: set[Path] = set()  # the components and constants of which a value was looked up while reading
-        self.modules: list[tuple[Id, Node]] = []  # that were expanded
+        self.modules: dict[Id, Node] = {}  # that were expanded
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to count anew: each use of what is read may be as large as the limits say."""
+        self.unknown = 0  # how many names led to nothing
+        self.text = 0  # how many characters tags have made
         self.made = 0  # how many values were worked out, so that references to references cannot make more than anybody can hold
+        self.spent: DefinitionError | None = None  # why there is no going on
 
     def count(self, node: Node, values: int = 1) -> None:
         """Count a value, or several.
@@ -344,6 +392,14 @@ class Session:
     def note(self, secret: Any) -> None:
         """Note a secret, of whatever parts it is made, so that it is not shown in any text."""
         self.secrets |= secret_texts(secret)
+
+    def hint_near(self, word: str, names: Sequence[str], what: str) -> str:
+        """A hint with the nearest of several names, as `_text.hint_near`; none after the first hundred.
+
+        Each costs a look at all names, and a file can have as many mistakes as it likes.
+        """
+        self.unknown += 1
+        return words.hint_near(word, names, what=what) if names and self.unknown <= 100 else ""
 
     def scrubbed(self, text: str) -> str:
         """A text without the secrets that are known."""
@@ -417,7 +473,9 @@ class Node:
     A tag that branches looks at `entries` or `items`, and returns the node that it chose, so that no other is worked out.
     """
 
-    __slots__ = ("_busy", "_error", "_head", "_path", "_site", "_tag", "document", "form", "layers", "parent")
+    __slots__ = (
+        "_busy", "_error", "_has_arguments", "_head", "_path", "_site", "_tag", "document", "form", "layers", "parent"
+    )  # fmt: skip
 
     document: Document
     form: Form | None
@@ -431,6 +489,7 @@ class Node:
         self._busy = False
         self._site: Site | None = None
         self._tag = ""
+        self._has_arguments = False  # whether it is the config of a component, in several layers
 
     @classmethod
     def of(cls, document: Document, form: Form, path: Path = ()) -> Node:
@@ -522,7 +581,7 @@ class Node:
         """
         head = self.known()
         if not isinstance(head, Seq):
-            raise self.wrong(f"a list is needed here, and this is {shown(head)}")
+            raise self.wrong(f"a list is needed here, and this is {shown(head)}", "Write one in brackets: [...].")
         return list(head.nodes)
 
     @property
@@ -656,7 +715,7 @@ class Node:
                 raise bad_file(f"The key {key!r} is repeated.", site, "Keep one of the two.")
             node = Node(document, value, self, key)
             nodes[key] = node
-        return Map(nodes, form.site)
+        return Map(nodes, form.site, "places" if isinstance(form, Places) else None)
 
     def _of_tag(self, form: Tag) -> Head:
         session = self.document.session
@@ -694,7 +753,7 @@ class Node:
             head = made.head()
             self._site = self._site or made.site
             return head
-        origin = Origin("file", f"!{form.name}", form.site)
+        origin = written(self, f"!{form.name}")
         if isinstance(made, Leaf | Map | Seq):
             if not isinstance(made, Leaf):
                 return made
@@ -720,17 +779,15 @@ class Node:
         session = self.document.session
         if depth > session.options.limits.depth:
             raise session.enough(too_deep(session.options.limits, self.site))
-        kind = type(made)
-        if kind is dict:
+        if type(made) is dict:
             nodes = {}
             for key, value in made.items():
                 nodes[key] = self._inner(key, value, origin, depth)
-            return Map(nodes, origin.site, how)
-        if kind is list or kind is tuple:
+            return Map(nodes, origin.site, how, ENTRY & nodes.keys() if how == "literal" else frozenset())
+        if type(made) is list or type(made) is tuple:
             inner = [self._inner(i, value, origin, depth) for i, value in enumerate(made)]
-            sort: Kind = "list" if kind is list else "tuple"
-            return Seq(inner, origin.site, sort, how)
-        return Leaf(made if kind in words.PLAIN else _known_value(made, self), origin, how)
+            return Seq(inner, origin.site, kind_of(made) or "list", how)
+        return Leaf(made if type(made) in words.PLAIN else _known_value(made, self), origin, how)
 
     def _inner(self, key: Any, value: Any, origin: Origin, depth: int) -> Node:
         if isinstance(value, Node):
@@ -748,7 +805,7 @@ class Node:
         if head.how == "replace" or not below:
             return head
         if isinstance(head, Map):
-            return self._merged(head, below)
+            return self._merged(head, below) if head.how != "places" else self._set_at(head, Node.layered(below))
         if type(top.form) is Scalar and top.form.value is None:
             # What is left of a mapping when all that was in it is commented out says nothing.
             under = Node.layered(below).head()
@@ -775,6 +832,36 @@ class Node:
         self.document.session.note(secret)
         return Leaf(secret, head.origin if isinstance(head, Leaf) else Origin("file", "", head.site))
 
+    def _set_at(self, head: Map, below: Node) -> Head:
+        """What is below, with other values at the keys or positions that a part of a path means."""
+        under: Head = below.head()
+        if isinstance(under, Leaf) and isinstance(under.value, Reference):
+            try:
+                under = below.known()
+            except DefinitionError:
+                pass  # of a component, which is not there yet
+        if isinstance(under, Leaf) and isinstance(under.value, Component):
+            under = Standing(below.document, under.value, below, None).head()
+        if isinstance(under, Leaf):
+            return self._kept_secret(head, self.layers[-1]) if isinstance(under.value, Secret) else head
+        path = self.path
+        if isinstance(under, Seq):
+            items = list(under.nodes)
+            for part, node in head.nodes.items():
+                at = under.at(part)
+                if at is None:
+                    what = f"sets the item {words.quoted(str(part))} of a list that has {len(items)}."
+                    problem = node.problem(BadOverride, what, "The first item is 0, and the last one -1.")
+                    raise BadOverride([problem])
+                items[at] = _laid_over(items[at], node, (*path, at % len(items)))
+            return Seq(items, under.site, under.kind)
+        nodes = dict(under.nodes)
+        for part, node in head.nodes.items():
+            old = under.at(part)
+            key = part if old is None else next(key for key, one in under.nodes.items() if one is old)
+            nodes[key] = node if old is None else _laid_over(old, node, (*path, key))
+        return Map(nodes, head.site, None, under.literal)
+
     def _merged(self, head: Map, below: Sequence[Node]) -> Head:
         maps = [head]
         for node in reversed(below):
@@ -782,7 +869,7 @@ class Node:
                 continue  # says nothing about the mapping below, as in `_of_layers`
             under = node.head()
             if isinstance(under, Leaf) and isinstance(under.value, Component):
-                under = Node(node.document, component_form(under.value), node, None).head()
+                under = Standing(node.document, under.value, node, None).head()
             if not isinstance(under, Map):
                 if len(maps) == 1 and isinstance(under, Leaf) and isinstance(under.value, Secret):
                     return self._kept_secret(head, self.layers[-1])
@@ -793,14 +880,62 @@ class Node:
         if len(maps) == 1:
             return head
         nodes: dict[Any, list[Node]] = {}
+        spelled: dict[str, Any] = {}
         for one in reversed(maps):
             for key, node in one.nodes.items():
+                if self._has_arguments and isinstance(key, str):
+                    first = spelled.setdefault(words.argument(key), key)
+                    key = first if first not in one.nodes else key  # two spellings in one layer are a mistake
                 nodes.setdefault(key, []).append(node)
         path = self.path
-        return Map(
+        made = Map(
             {key: found[0] if len(found) == 1 else Node.layered(found, (*path, key)) for key, found in nodes.items()},
             head.site,
+            None,
+            frozenset().union(*(one.literal for one in maps)),
         )
+        if self.document.session.is_system and len(path) == 2 and made.kinds and len(nodes.get("config", ())) > 1:
+            made.nodes["config"]._has_arguments = True
+        return made
+
+
+class Standing(Node):
+    """Something in the system below settings: no tag is in it, and where nothing is laid over it, it stays the same object.
+
+    Parameters:
+        original: the object.
+    """
+
+    __slots__ = ("original",)
+
+    def __init__(self, document: Document, original: Any, parent: Node | None, path: Any) -> None:
+        super().__init__(document, None, parent, path)
+        self.original = original
+
+    def _worked_out(self, form: Form | None) -> Head:
+        value: Any = self.original
+        document = self.document
+        if isinstance(value, Component) and (self.parent is None or self._path != "component"):
+            parts: dict[str, Any] = {"component": value}
+            if not is_subsystem(value):
+                parts["config"] = value.config
+            return Map({key: Standing(document, one, self, key) for key, one in parts.items()}, None)
+        if isinstance(value, Mapping):
+            nodes: dict[Any, Node] = {key: Standing(document, one, self, key) for key, one in value.items()}
+            return Map(nodes, None, None, ENTRY & nodes.keys())
+        kind = kind_of(value)
+        if kind is not None:
+            items: list[Any] = [*self.original]
+            return Seq([Standing(document, one, self, i) for i, one in enumerate(items)], None, kind)
+        kept = value if type(value) in words.PLAIN else _known_value(value, self)
+        return Leaf(kept, Origin("python" if document.kind == "file" else document.kind, document.name))
+
+
+def _laid_over(old: Node, node: Node, path: Path) -> Node:
+    """A value that is set at a path, over what is there; a container, or nothing, stands in the place of all of it."""
+    form = node.form
+    is_whole = (type(form) is Scalar and form.value is None) or type(form) is Entries or type(form) is Items
+    return node if is_whole and not _is_secret(old) else Node.layered([old, node], path)
 
 
 def _is_secret(node: Node) -> bool:
@@ -814,13 +949,33 @@ def _is_secret(node: Node) -> bool:
         seen.add(one)
         rest += one.layers
         form = one.form
-        if type(form) is Scalar and isinstance(secret_of(form.value), Secret):
+        value = form.value if type(form) is Scalar else one.original if isinstance(one, Standing) else None
+        if isinstance(secret_of(value), Secret):
             return True
-        if isinstance(form, Tag) and any(
-            isinstance(inner, Tag) and inner.name in ("secret", "keyring") for inner in walk(form)
-        ):
+        name = _tag_name(form)
+        if name and form is not None and any(_tag_name(inner) in ("secret", "keyring") for inner in walk(form)):
             return True
+        if name in ("ref", "ig/ref", "local_ref") or is_ref(value):
+            try:
+                reference = one.head()
+                if isinstance(reference, Leaf) and isinstance(reference.value, Reference):
+                    mark = reference.value
+                    found = followed(Reference(mark.kind, mark.path, True, mark.node))
+                    rest += () if found is None else (found,)
+            except DefinitionError:
+                pass  # said where it is worked out, if it ever is
     return False
+
+
+def _tag_name(form: Form | None) -> str:
+    """The name of the tag that a form is, in any way of writing it; empty for one that is none."""
+    if isinstance(form, Tag):
+        return form.name
+    if isinstance(form, Entries) and len(form.pairs) == 1:
+        key = form.pairs[0][0]
+        if type(key) is Scalar and type(key.value) is str and key.value[:1] == "$" and key.value[:2] != "$$":
+            return key.value[1:]
+    return ""
 
 
 def _is_plain_value(value: Any) -> bool:
@@ -854,13 +1009,9 @@ def _known_value(value: Any, node: Node) -> Any:
 def _plain_tag(form: Entries, node: Node) -> Tag | None:
     """The tag that a mapping is the plain form of: one key, which begins with a dollar."""
     pairs = form.pairs
-    if node.parent is None and any(type(key) is Scalar and key.value == "$schema" for key, _ in pairs):
-        return None  # what editors look for
     if len(pairs) == 1:
-        key = pairs[0][0]
-        if type(key) is Scalar and type(key.value) is str and key.value[:1] == "$" and key.value[:2] != "$$":
-            return Tag(key.value[1:], pairs[0][1], key.site or form.site)
-        return None
+        name, (key, value) = _tag_name(form), pairs[0]
+        return Tag(name, value, key.site or form.site) if name else None
     for key, _ in pairs:
         if type(key) is Scalar and type(key.value) is str and key.value[:1] == "$" and key.value[:2] != "$$":
             what = f"{key.value} stands among other keys, and a tag stands alone."
@@ -892,9 +1043,10 @@ def _loop(node: Node, stack: Sequence[Node]) -> DefinitionError:
         if not names or names[-1] != name:
             names.append(name)
             reasons.append("")
-        if one._tag:
-            reasons[-1] = f"!{one._tag}" + (f", {one.site}" if one.site else "")
-    what = f"What is written refers to itself:\n{words.indent(words.cycle(names, reasons), '   ')}"
+        tagged = one if one._tag else node  # a key has a tag of its own
+        if tagged._tag:
+            reasons[-1] = f"!{tagged._tag}" + (f", {tagged.site}" if tagged.site else "")
+    what = f"What is written refers to itself:\n   {words.indent(words.cycle(names, reasons), '   ')}"
     details = {"cycle": tuple(names), "reasons": tuple(reasons)}
     return CycleError([inside[0].problem(CycleError, what, "Let one of them say the value itself.", details)])
 
@@ -959,11 +1111,8 @@ def followed(reference: Reference) -> Node | None:
         place = f", {node.site}" if node.site else ""
         warnings.warn(f"{words.dotted(node.path)} {what} It is None{place}.", UserWarning, stacklevel=2)
         return None
-    session.unknown += 1
-    if session.unknown > 100:  # each near name costs a look at all of them
-        names = []
-    hint = words.hint_near(part, names, what="entry") if names else ""
-    details = {"target": words.dotted(path), "candidates": tuple(names)}
+    hint = session.hint_near(part, names, "entry")
+    details = {"target": words.dotted(path), "candidates": tuple(names) if hint else ()}
     raise UnknownReference([node.problem(UnknownReference, what, hint, details)])
 
 
@@ -983,13 +1132,8 @@ def _at(root: Node, path: Path) -> tuple[Node | None, Path, list[str]]:
                 found = head.nodes.get(f"{part}/{path[1]}")
                 i += found is not None
         elif isinstance(head, Seq):
-            at = (
-                int(part)
-                if str(part).isascii() and str(part).removeprefix("-").isdigit() and len(str(part)) < 10
-                else None
-            )
-            if at is not None and -len(head.nodes) <= at < len(head.nodes):
-                found = head.nodes[at]
+            at = head.at(part)
+            found = head.nodes[at] if at is not None else None
         else:
             inner = words.part_of(head.value, part)
             if inner is not words.NOTHING:
@@ -1033,29 +1177,32 @@ class Realizer:
     Parameters:
         keep: what to put for a reference, an import, an object to be built, a `required`, a deferred value; gets the mark and
             its node.
+        keeps_below: whether what is in the system below stays the same object, references of Python and all.
     """
 
-    def __init__(self, keep: Callable[[Any, Node], Any]) -> None:
-        self.keep = keep
+    def __init__(self, keep: Callable[[Any, Node], Any], keeps_below: bool = False) -> None:
+        self.keep, self.keeps_below = keep, keeps_below
         self.problems: list[Problem] = []
         self._cycles: set[frozenset[str]] = set()
         self.cause: BaseException | None = None  # the first exception of others that was behind a problem
         self._noted: set[Any] = set()
-        self._way: dict[Node, None] = {}
+        self.way: dict[Node, None] = {}
 
     def data(self, node: Node) -> Any:
         """What a node stands for, in full; `ABSENT` where nothing is there, or it cannot be worked out."""
         form = node.form
         if type(form) is Scalar and type(form.value) in words.PLAIN:
             return form.value
+        if self.keeps_below and isinstance(node, Standing):
+            return node.original
         session = node.document.session
         session.count(node)
         try:
             head = node.head()
             if not isinstance(head, Leaf):
-                if node in self._way:
-                    raise _loop(node, list(self._way))
-                if len(self._way) > session.options.limits.depth * 2:
+                if node in self.way:
+                    raise _loop(node, list(self.way))
+                if len(self.way) > session.options.limits.depth * 2:
                     raise session.enough(too_deep(session.options.limits, node.site))
         except DefinitionError as error:
             self.note(error)
@@ -1063,11 +1210,11 @@ class Realizer:
                 raise
             return ABSENT
         if not isinstance(head, Leaf):
-            self._way[node] = None
+            self.way[node] = None
             try:
                 return self._container(head, node)
             finally:
-                del self._way[node]
+                del self.way[node]
         value = head.value
         if type(value) in words.PLAIN:
             return value
@@ -1132,11 +1279,12 @@ def data_of(node: Node) -> Any:
     return None if value is ABSENT else value
 
 
-def _once(node: Node, realizer: Realizer) -> Any:
+def _once(node: Node, mark: Reference, realizer: Realizer) -> Any:
     # A reference to what is around it: its data would hold itself.
     session = node.document.session
-    if node in session.stack:
-        raise _loop(node, session.stack)
+    for around in (list(realizer.way), session.stack):
+        if node in around:
+            raise _loop(node, [*around, mark.node])
     if len(session.stack) >= DEEPEST:
         raise session.enough(bad_file(f"References lead to references more than {DEEPEST} times.", node.site))
     session.stack.append(node)
@@ -1154,7 +1302,7 @@ def kept_as_data(mark: Any, node: Node, realizer: Realizer) -> Any:
     """
     if isinstance(mark, Reference):
         to = mark.end()
-        return None if to is None else _once(to, realizer)
+        return None if to is None else _once(to, mark, realizer)
     if isinstance(mark, Deferred):
         return made_of(mark, node)
     if isinstance(mark, Wanted):
@@ -1212,11 +1360,17 @@ def settled(value: Any, realizer: Realizer | None = None) -> Any:
             return None
     if type(value) is dict:
         return {key: settled(one, realizer) for key, one in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(settled(one, realizer) for one in value)
+    if type(value) is list or type(value) is tuple:
+        made = [settled(one, realizer) for one in value]
+        return made if type(value) is list else tuple(made)
     if type(value) is set:
         return {hashable(settled(one, realizer)) for one in value}
+    if type(value) is _BUILD:
+        return build(value.target, *settled(value.args, realizer), **settled(value.kwargs, realizer))
     return value
+
+
+_BUILD: Final = type(build(dict))
 
 
 def revealed(data: Any) -> tuple[Any, bool]:
@@ -1225,14 +1379,13 @@ def revealed(data: Any) -> tuple[Any, bool]:
         return revealed(data.reveal())[0], True
     if hasattr(data, "get_secret_value") and not isinstance(data, type):
         return data.get_secret_value(), True
-    kind: Any = type(data)
-    if kind is dict:
+    if type(data) is dict:
         found = {key: revealed(value) for key, value in data.items()}
         return {key: value for key, (value, _) in found.items()}, any(flag for _, flag in found.values())
-    if kind is list or kind is tuple:
+    if type(data) is list or type(data) is tuple:
         parts = [revealed(value) for value in data]
         values = [value for value, _ in parts]
-        return tuple(values) if kind is tuple else values, any(flag for _, flag in parts)
+        return tuple(values) if type(data) is tuple else values, any(flag for _, flag in parts)
     return data, False
 
 

@@ -56,7 +56,8 @@ class Items(Form):
     __slots__ = ("items", "kind")
 
     def __init__(self, items: Sequence[Form], site: Site | None = None, kind: Kind = "list") -> None:
-        self.items, self.site, self.kind = items, site, kind
+        self.items, self.site = items, site
+        self.kind: Kind = kind
 
     def __repr__(self) -> str:
         return f"{'#' if self.kind == 'set' else ''}[{', '.join(map(repr, self.items))}]"
@@ -72,6 +73,12 @@ class Entries(Form):
 
     def __repr__(self) -> str:
         return f"{{{', '.join(f'{key!r}: {value!r}' for key, value in self.pairs)}}}"
+
+
+class Places(Entries):
+    """What is to stand at a path: the keys are parts of it, and so perhaps positions in a list."""
+
+    __slots__ = ()
 
 
 class Tag(Form):
@@ -154,14 +161,25 @@ class Keys:
         """
         if isinstance(key, Scalar) and is_large_number(key.value):
             raise bad_file("A key is a number of more than 15 digits.", key.site, "Write it in quotation marks.")
-        known = _known(key)
+        known = known_as(key)
         if known in self._known:
             raise repeated(_shown(key), self._known[known], key.site)
         self._known[known] = key.site
 
 
+def known_as(form: Form) -> Any:
+    """What makes a key, or a part of a set, the same as another one, whatever it is made of.
+
+    Raises:
+        BadFile: it is nested too deeply for that.
+    """
+    try:
+        return _known(form)
+    except RecursionError:
+        raise bad_file("A key is nested too deeply to be compared with others.", form.site) from None
+
+
 def _known(form: Form) -> Any:
-    """What makes a key the same as another one, whatever it is made of."""
     if isinstance(form, Scalar):
         # Numbers can be chosen so that they all have one hash; no text can.
         return type(form.value), form.value if type(form.value) is str else repr(form.value)
@@ -187,13 +205,19 @@ def form_of(data: Any, site: Site | None = None) -> Form:
     """
     if isinstance(data, Form):
         return data
+    if is_omega(data):
+        return omega_form(data, type(data).__name__, site) or Scalar(data, site)
     if isinstance(data, Mapping):
         return Entries([(form_of(key, site), form_of(value, site)) for key, value in data.items()], site)
-    if type(data) in (list, tuple):
-        return Items([form_of(item, site) for item in data], site, "list" if type(data) is list else "tuple")
-    if isinstance(data, Set):
-        return Items([form_of(item, site) for item in data], site, "set")
-    return Scalar(data, site)
+    kind = kind_of(data)
+    return Scalar(data, site) if kind is None else Items([form_of(item, site) for item in data], site, kind)
+
+
+def kind_of(data: Any) -> Kind | None:
+    """Which kind of items data of Python is; `None` of anything else."""
+    if type(data) is list:
+        return "list"
+    return "tuple" if type(data) is tuple else "set" if isinstance(data, Set) else None
 
 
 def hashable(value: Any) -> Any:
@@ -220,31 +244,77 @@ def secret_of(value: Any) -> Any:
     return value
 
 
-def component_form(value: Any) -> Form:
-    """What is in the system below as a form, so that settings can be laid over it: of a component itself and its config."""
-    if not isinstance(value, Component):
-        return _as_it_is(value)
-    pairs: list[tuple[Form, Form]] = [(Scalar("component"), Scalar(value))]
-    if not is_subsystem(value):
-        try:
-            pairs.append((Scalar("config"), _as_it_is(value.config)))
-        except RecursionError:
-            pass
-    return Entries(pairs)
-
-
 def is_subsystem(value: Component[Any]) -> bool:
     """Whether a component is a subsystem."""
     return hasattr(value, "imports")
 
 
-def _as_it_is(value: Any) -> Form:
-    """Data of Python as a form, in which a key with a dollar is no tag."""
-    if type(value) is dict:
-        return Entries([(key_form(key), _as_it_is(one)) for key, one in value.items()])
+def data_form(value: Any) -> Form:
+    """Data of Python as a form, in which a key with a dollar is no tag. Tags made by functions stay tags.
+
+    Parameters:
+        value: anything; what contains itself ends in a `RecursionError`.
+    """
+    if isinstance(value, Mapping):
+        return Entries([(key_form(key), data_form(one)) for key, one in value.items()])
     if type(value) in (list, tuple):
-        return Items([_as_it_is(one) for one in value], None, "list" if type(value) is list else "tuple")
+        return Items([data_form(one) for one in value], None, "list" if type(value) is list else "tuple")
     return form_of(value)
+
+
+def is_omega(data: Any) -> bool:
+    """Whether something is a container of OmegaConf."""
+    module = sys.modules.get("omegaconf")  # what is not loaded has made nothing
+    return module is not None and isinstance(data, module.Container)
+
+
+def omega_form(container: Any, name: str, site: Site | None = None) -> Form | None:
+    """A container of OmegaConf as a form, in which each value knows the object that it is from; `None` of anything else.
+
+    Parameters:
+        container: perhaps one.
+        name: what the object is called.
+        site: the place of all of it, where that is another one.
+
+    Raises:
+        BadFile: its interpolations cannot be worked out.
+    """
+    if not is_omega(container):
+        return None
+    omega: Any = sys.modules["omegaconf"]
+    try:
+        data = omega.OmegaConf.to_container(container, resolve=True, throw_on_missing=False)
+    except omega.errors.OmegaConfBaseException as error:
+        raise bad_file(f"{name} of OmegaConf cannot be worked out: {error}.", site) from None
+    return _named(data, name, site, "???")
+
+
+def model_form(model: Any, name: str) -> Form | None:
+    """A model of pydantic as a form, in which each value knows the field that it is from; `None` of anything else.
+
+    Parameters:
+        model: perhaps one.
+        name: what the object is called.
+    """
+    pydantic = sys.modules.get("pydantic")
+    return _named(model, name) if pydantic is not None and isinstance(model, pydantic.BaseModel) else None
+
+
+def _named(value: Any, name: str, place: Site | None = None, missing: str | None = None) -> Form:
+    """Data as a form, in which a key with a dollar is no tag, and each value has a name as its place."""
+    site = place or Site(name, 0)
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and isinstance(value, pydantic.BaseModel):
+        value = {field: getattr(value, field) for field in type(value).model_fields} | (value.model_extra or {})
+    if isinstance(value, Mapping):
+        pairs = [(key_form(key, site), _named(one, f"{name}.{key}", place, missing)) for key, one in value.items()]
+        return Entries(pairs, site)
+    if type(value) is list or type(value) is tuple:
+        items = [_named(one, f"{name}.{i}", place, missing) for i, one in enumerate(value)]
+        return Items(items, site, "list" if type(value) is list else "tuple")
+    if missing is not None and type(value) is str and value == missing:
+        return Tag("required", Scalar(None, site), site)
+    return Scalar(secret_of(value), site)
 
 
 def key_form(key: Any, site: Site | None = None) -> Form:

@@ -118,10 +118,8 @@ def is_secret(hint: Any) -> bool:
         return True
     if not isinstance(kind, type):
         return False
-    from pydantic import Secret as PydanticSecret
-    from pydantic import SecretBytes, SecretStr
-
-    return issubclass(kind, SecretStr | SecretBytes | PydanticSecret)
+    types = sys.modules.get("pydantic.types")  # where it was never loaded, nothing is annotated with its classes
+    return types is not None and issubclass(kind, types.SecretStr | types.SecretBytes | types.Secret)
 
 
 def holds_secrets(hint: Any) -> bool:

@@ -18,6 +18,8 @@ Schema = dict[str, Any]
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TAG: Final[Schema] = {"$ref": "#/$defs/mainspring.tag"}
+# Not beside other keywords: editors would show the title and the description of what is referred to.
+_ALONE: Final[Schema] = {"$ref": "#/$defs/mainspring.alone"}
 _ANNOTATIONS: Final = ("title", "description", "default", "examples", "deprecated")
 
 
@@ -73,7 +75,7 @@ class _Writer:
         schema = {
             "$schema": _DRAFT,
             "title": self.system.name or "A system",
-            **_object(properties, more=_object({}, more={"$ref": "#/$defs/mainspring.member"})),
+            **_top(properties, _object({}, more={"$ref": "#/$defs/mainspring.member"})),
             "$defs": dict(sorted(self.defs.items())),
         }
         if self.yaml:
@@ -141,7 +143,12 @@ class _Writer:
             if name in defaults and _is_plain(defaults[name]) and not holds_secrets(hints.get(name)):
                 head["default"] = defaults[name]
             properties[name] = {**head, **arguments.get(name, {}), **head}
-        return _object(properties, more=rest if is_open else False)
+        made = _object(properties, more=rest if is_open else False)
+        # In files names may have hyphens, and end in a question mark.
+        spelled = "|".join(re.escape(name).replace("_", "[-_]") for name in names)
+        if spelled:
+            made["patternProperties"][f"^(?:{spelled})[?!]*$"] = True
+        return made
 
     # --- What is the same for all ---
 
@@ -150,7 +157,6 @@ class _Writer:
         by_profile = {"type": "object", "properties": dict.fromkeys([*self.profiles, "default"], True)}
         tag: Schema = {
             "type": "object",
-            "description": 'A tag in its plain form, such as {"$env": "PORT"}.',
             "minProperties": 1,
             "maxProperties": 1,
             "properties": {"$profile": by_profile, "$env": True, "$ref": True},
@@ -158,7 +164,7 @@ class _Writer:
             "additionalProperties": False,
         }
         if self.yaml:
-            tag = {"type": ["string", "array", "object"], "description": "A tag, such as !env PORT."}
+            tag = {"type": ["string", "array", "object"]}
         slots = {
             f"mainspring.slot.{name}": _valued({"description": text, **schema}, {})
             for name, (text, schema) in _SLOTS.items()
@@ -177,6 +183,7 @@ class _Writer:
             "limits": {**_by_name(count), "description": "How many handlers may be called at once, in all or by group."},
             "workers": {"type": "integer", "minimum": 0, "description": "How many threads there are for sync handlers."},
             "signals": {"type": ["array", "object"], "description": "Rows for the signal table."},
+            "values": {"enum": ["convert", "check", "as written"], "description": "What is done with arguments."},
         }  # fmt: skip
         head = {"title": "mainspring", "description": "About the system as a whole."}
         component = _object(
@@ -186,7 +193,6 @@ class _Writer:
         return {
             "mainspring.tag": tag,
             "mainspring.alone": {
-                "description": "A tag stands alone.",
                 "if": {"propertyNames": {"not": {"pattern": "^\\$"}}},
                 "else": {"maxProperties": 1},
             },
@@ -290,10 +296,21 @@ def _object(properties: Mapping[str, Any], *, more: Any) -> Schema:
     """A mapping, or a tag instead."""
     return {
         "type": "object",
-        "$ref": "#/$defs/mainspring.alone",
+        "allOf": [_ALONE],
         **({"properties": dict(properties)} if properties else {}),
         "patternProperties": {"^\\$": True},
         "additionalProperties": more,
+    }
+
+
+def _top(groups: Mapping[str, Any], more: Schema) -> Schema:
+    """The top of a file: as a mapping, where `$schema` is what editors look for, and no tag."""
+    made = _object({"$schema": {"type": "string"}, **groups}, more=more)
+    has_schema: Schema = {"required": ["$schema"]}
+    return {
+        **{key: part for key, part in made.items() if key != "allOf"},
+        "if": has_schema,
+        "else": {"allOf": [_ALONE]},
     }
 
 
@@ -326,7 +343,7 @@ def _valued(schema: Any, defs: Mapping[str, Schema], *, is_place: bool = True) -
         made.get("properties") or made.get("additionalProperties") not in (None, True)
     ):
         made.setdefault("patternProperties", {})["^\\$"] = True
-        made["$ref"] = "#/$defs/mainspring.alone"
+        made["allOf"] = [*made.get("allOf", ()), _ALONE]
     if {} in made.get("anyOf", ()):
         return {key: part for key, part in made.items() if key != "anyOf"}
     if not is_place or _takes_tags(made, defs):
@@ -342,7 +359,7 @@ def _takes_tags(schema: Schema, defs: Mapping[str, Schema], depth: int = 0) -> b
     if depth > 20:
         return False
     reference = str(schema.get("$ref", ""))
-    if reference == "#/$defs/mainspring.alone" or schema.get("type") == "object":
+    if _ALONE in schema.get("allOf", ()) or schema.get("type") == "object":
         return True
     if reference:
         return _takes_tags(defs.get(reference.removeprefix("#/$defs/"), {}), defs, depth + 1)
@@ -356,7 +373,7 @@ def _for_yaml(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     made = {key: _for_yaml(part) for key, part in schema.items()}
-    if made.get("type") == "object" and made.get("$ref") == "#/$defs/mainspring.alone":
+    if made.get("type") == "object" and _ALONE in made.get("allOf", ()):
         made["type"] = ["object", "string", "array"]
     return made
 

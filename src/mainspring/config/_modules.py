@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from mainspring import (
     BadComponent,
     BadFile,
+    Component,
     CycleError,
     DefinitionError,
     Id,
@@ -19,9 +21,9 @@ from mainspring import (
 )
 
 from . import _words as words
-from ._evaluate import ABSENT, Document, Imported, Leaf, Map, Node, Realizer, Reference, is_absent, shown
-from ._form import form_of
-from ._groups import Grouped
+from ._evaluate import ABSENT, Document, Imported, Leaf, Map, Node, Realizer, Reference, Session, is_absent, shown
+from ._form import Form, Scalar, form_of
+from ._groups import ABOUT, Grouped
 from ._sources import found as found_source
 from ._sources import is_file_name, refuse_loop
 
@@ -60,7 +62,7 @@ def expanded(root: Node, expand: bool | Iterable[str], builder: Builder) -> Node
             break
         for id, node in fresh:
             known[id] = node
-            builder.session.modules.append((id, node))
+            builder.session.modules[id] = node
             try:
                 layers.append((id, _expansion(id, node, builder)))
             except DefinitionError as error:
@@ -94,7 +96,7 @@ def is_of_module(node: Node) -> bool:
 
 def place_of(node: Node) -> Site | None:
     """Where something is written; of what a function gave, where the module is."""
-    entries = dict(node.document.session.modules)
+    entries = node.document.session.modules
     seen = set()
     while node.site is None:
         if node.document.kind == "command line":
@@ -105,6 +107,93 @@ def place_of(node: Node) -> Site | None:
         seen.add(module)
         node = entries[module]
     return node.site
+
+
+class Argument(NamedTuple):
+    """What a config says of one parameter.
+
+    Parameters:
+        node: what stands for it.
+        again: where one and the same file says it a second time.
+    """
+
+    node: Node
+    again: Node | None
+
+
+_arguments: WeakKeyDictionary[Session, dict[Node, dict[str, Argument]]] = WeakKeyDictionary()
+
+
+def arguments_of(config: Node) -> dict[str, Argument]:
+    """The arguments that a config says, by parameter.
+
+    Hyphens and question marks are for files only, so that two spellings in two layers are one argument.
+    """
+    session = config.document.session
+    known = _arguments.get(session)
+    if known is None:
+        known = _arguments.setdefault(session, {})
+    if config in known:
+        return known[config]
+    head = config.head()
+    nodes: dict[Any, Node] = head.nodes if isinstance(head, Map) else {}
+    spelled: dict[str, list[Any]] = {}
+    for key in nodes:
+        spelled.setdefault(words.argument(key) if isinstance(key, str) else str(key), []).append(key)
+    made: dict[str, Argument] = {}
+    layers: list[Map] | None = None
+    for name, keys in spelled.items():
+        if len(keys) == 1:
+            made[name] = Argument(nodes[keys[0]], None)
+            continue
+        layers = _layers_of(config) if layers is None else layers
+        found, again = [], None
+        for layer in layers:
+            here = [layer.nodes[key] for key in keys if key in layer.nodes]
+            again = here[1] if len(here) > 1 else again
+            found += here[-1:]
+        made[name] = Argument(Node.layered(found, (*config.path, name)), again)
+    known[config] = made
+    return made
+
+
+def argument_of(config: Node, name: Any) -> Node | None:
+    """What a config says of one parameter."""
+    try:
+        found = arguments_of(config).get(str(name))
+    except DefinitionError:
+        return None
+    return found.node if found is not None else None
+
+
+def _layers_of(node: Node) -> list[Map]:
+    """The mappings that a node is merged of, the lowest first."""
+    found: list[Map] = []
+    rest = [node]
+    while rest:
+        one = rest.pop()
+        if one.layers:
+            rest += one.layers
+            continue
+        head = one.head()
+        if not isinstance(head, Map):
+            if isinstance(head, Leaf) and head.value is None:
+                continue  # says nothing about what is below it
+            break
+        found.append(head)
+        if head.how == "replace":
+            break
+    return found[::-1]
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same, as definitions compare."""
+    if one is other:
+        return True
+    try:
+        return bool(System({"a": {"b": one}}) == System({"a": {"b": other}}))
+    except DefinitionError:
+        return False  # what cannot be in a definition is the same as itself only
 
 
 def refuse_unknown(wanted: Iterable[tuple[str, ...]], there: set[tuple[str, ...]]) -> None:
@@ -130,12 +219,12 @@ def _modules(root: Node) -> list[tuple[Id, Node]]:
             inside = node.head()
         except DefinitionError:
             continue  # told where it is built
-        for name, entry in (inside.nodes if isinstance(inside, Map) and group != "mainspring" else {}).items():
+        for name, entry in (inside.nodes if isinstance(inside, Map) and group != ABOUT else {}).items():
             try:
                 one = entry.head()
             except DefinitionError:
                 continue
-            if isinstance(one, Map) and "module" in one.nodes and isinstance(name, str):
+            if isinstance(one, Map) and "module" in one.kinds and isinstance(name, str):
                 found.append((Id(group, name), entry))
     return found
 
@@ -145,7 +234,7 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
     head = node.head()
     assert isinstance(head, Map)
     for key, one in head.nodes.items():
-        if key in ("component", "subsystem"):
+        if key in head.kinds - {"module"}:
             what = f"It is {key} and module at once."
             raise BadComponent([node.problem(BadComponent, what, "Keep one of them.")])
         if key not in KEYS:
@@ -168,9 +257,7 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
         refuse_loop(said, read)
         document = Document(builder.session, read.name, read.format, read.folder, read.identity, node.document)
         document.bound, document.module = config, id
-        made = Grouped(document, read.form, None, ())
-        document.root = made
-        return made
+        return _groups_of(document, read.form, said)
     function = builder._object_of(said)
     if not callable(function):
         what = f"A module is a function or a file, and this is {words.a_type(function)}."
@@ -189,8 +276,18 @@ def _expansion(id: Id, node: Node, builder: Builder) -> Node:
     if not isinstance(result, Mapping):
         what = f"The module gave {words.a_type(result)}, and a mapping of groups is needed."
         raise BadComponent([node.problem(BadComponent, what)])
-    made = Grouped(document, form_of(result), None, ())
+    return _groups_of(document, form_of(result), said)
+
+
+def _groups_of(document: Document, form: Form, said: Node) -> Node:
+    """What a module says, as a tree of groups."""
+    made = Grouped(document, form, None, ())
     document.root = made
+    head = made.head()
+    about = head.nodes.get(ABOUT) if isinstance(head, Map) else None
+    if about is not None and not (isinstance(about.head(), Leaf) and about.head().value in (None, ABSENT)):  # type: ignore[union-attr]
+        what = f"The module has a section {ABOUT}, which speaks of a system as a whole."
+        raise BadComponent([said.problem(BadComponent, what, "Write it in the file that names the module.")])
     return made
 
 
@@ -235,9 +332,13 @@ def _config(node: Node | None) -> dict[Any, Node]:
 
 def _whole(root: Node, layers: list[tuple[Id, Node]], known: Mapping[Id, Node]) -> Node:
     """What is written, without the modules, over what the modules say."""
-    own = _without(root, known)
+    by_group: dict[str, set[str]] = {}
+    for id in known:
+        by_group.setdefault(id.group, set()).add(id.name)
+    own = _without(root, by_group)
+    layers = [(id, _without(layer, by_group)) for id, layer in layers]
     _refuse_conflicts(own, layers, known)
-    made = Node.layered([*(_without(layer, known) for _, layer in layers), own], ())
+    made = Node.layered([*(layer for _, layer in layers), own], ())
     head, written = made.head(), root.head()
     if not (isinstance(head, Map) and isinstance(written, Map)):
         return made
@@ -246,15 +347,15 @@ def _whole(root: Node, layers: list[tuple[Id, Node]], known: Mapping[Id, Node]) 
     return _with_head(made, Map({name: head.nodes[name] for name in names}, head.site))
 
 
-def _without(root: Node, known: Mapping[Id, Node]) -> Node:
+def _without(root: Node, known: Mapping[str, Set[str]]) -> Node:
     head = root.head()
     if not isinstance(head, Map):
         return root
     groups: dict[Any, Node] = {}
     for group, node in head.nodes.items():
-        gone = {id.name for id in known if id.group == group}
+        gone = known.get(group, ())
         inside = node.head() if gone else None
-        if isinstance(inside, Map) and gone & inside.nodes.keys():
+        if isinstance(inside, Map) and any(name in gone for name in inside.nodes):
             left = {name: one for name, one in inside.nodes.items() if name not in gone}
             if not left:
                 continue
@@ -277,10 +378,10 @@ def _refuse_conflicts(own: Node, layers: list[tuple[Id, Node]], known: Mapping[I
     def look(id: Id, node: Node, path: tuple[Any, ...], above: Node | None) -> None:
         head = node.head()
         over = above.head() if above is not None else None
-        if isinstance(over, Leaf) and over.value is not ABSENT and (over.value is not None or len(path) > 1):
+        if isinstance(head, Map) and above is not None and isinstance(above.form, Scalar) and above.form.value is None:
+            over = None  # an empty entry says nothing about a mapping
+        if over is not None and (not isinstance(over, Map) or over.how == "replace"):
             return  # the user's own value wins
-        if over is not None and not isinstance(over, Map | Leaf):
-            return
         before = said.get(path)
         if before is not None:
             theirs = before[1].head()
@@ -295,7 +396,7 @@ def _refuse_conflicts(own: Node, layers: list[tuple[Id, Node]], known: Mapping[I
                 look(id, one, (*path, key), over.nodes.get(key) if isinstance(over, Map) else None)
 
     for id, layer in layers:
-        look(id, _without(layer, known), (), own)
+        look(id, layer, (), own)
     if problems:
         raise MergeConflict(problems)
 
@@ -303,10 +404,7 @@ def _refuse_conflicts(own: Node, layers: list[tuple[Id, Node]], known: Mapping[I
 def _is_equal(one: Node, other: Node) -> bool:
     if one is other:
         return True
-    try:
-        return System({"a": {"b": _compared(one)}}) == System({"a": {"b": _compared(other)}})
-    except DefinitionError:
-        return False
+    return is_same(_compared(one), _compared(other))
 
 
 def _compared(node: Node) -> Any:
@@ -319,7 +417,16 @@ def _compared(node: Node) -> Any:
 
     realizer = Realizer(keep)
     value = realizer.data(node)
-    return None if value is ABSENT else value
+    return None if value is ABSENT else _by_identity(value)
+
+
+def _by_identity(value: Any) -> Any:
+    """Data with those objects told apart by which they are that cannot be in a definition by themselves."""
+    if type(value) is dict:
+        return {key: _by_identity(one) for key, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_by_identity, value))
+    return ("object", id(value)) if callable(value) and not isinstance(value, Component) else value
 
 
 def _conflict(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mainspring import (
+    BadArguments,
     Component,
     Context,
     Id,
@@ -22,10 +24,14 @@ from mainspring import (
 )
 
 from .. import _text
+from ..schemas import hints_of
+from ..schemas import target_of as target_of_component
 from . import _words as words
 from ._checkers import Converter
 from ._evaluate import ABSENT, Imported, Leaf, Made, Map, Node, Origin, Reference, Seq, Wanted
-from ._modules import module_of, place_of, refuse_unknown
+from ._form import too_many
+from ._hints import fields_in, holds_secrets
+from ._modules import argument_of, is_same, module_of, place_of, refuse_unknown
 from ._sources import shown_path
 
 if TYPE_CHECKING:
@@ -76,6 +82,13 @@ class FileOrigins(Origins):
         self.root, self.nodes, self.made = root, nodes, made
         self.settings, self.values = settings, values
 
+    def __reduce__(self) -> Any:
+        # A copy in another process has the definition; the files, and what was read of them, stay here.
+        return Origins, ()
+
+    def __deepcopy__(self, memo: Any) -> FileOrigins:
+        return self
+
     def is_as_written(self, id: Id, node: Any) -> bool:
         """Whether a component or constant is still what was made of the file."""
         known = self.made.get(id.group, {}).get(id.name, ABSENT)
@@ -83,7 +96,7 @@ class FileOrigins(Origins):
             return True
         if isinstance(known, Component) or isinstance(node, Component):
             return False
-        return known is not ABSENT and bool(System({"a": {"b": known}}) == System({"a": {"b": node}}))
+        return known is not ABSENT and is_same(known, node)
 
     def placed(self, problem: Problem, node: Any) -> Problem:
         """A problem with its place in a file; as it was, where what is wrong was exchanged since."""
@@ -103,6 +116,8 @@ class FileOrigins(Origins):
             elif origin.kind not in ("file", "python", "module"):
                 hint = f"There is nothing in the {origin.kind} {origin.what}."
             problem = problem._replace(hint=hint)
+        if problem.error is BadArguments and (more := _of_another_component(entry)):
+            problem = problem._replace(hint=f"{problem.hint} {more}".strip())
         return problem
 
     def locate(self, path: Sequence[Any]) -> tuple[Site | None, str]:
@@ -116,8 +131,20 @@ class FileOrigins(Origins):
             return None, ""
         node, is_exact = found_at(entry, path[2:])
         origin = origin_of(node) if is_exact else None
-        text = " ".join(filter(None, origin[:2])) if origin is not None and origin.kind != "file" else ""
+        is_place = origin is None or origin.kind in ("file", "python", "command line")
+        text = " ".join(filter(None, origin[:2])) if origin is not None and not is_place else ""
         return (origin.site if node.document.below is not None and origin is not None else node.site), text
+
+
+def _of_another_component(entry: Node) -> str:
+    """What to do where a layer says another component, over the config that was written for the one below."""
+    head = entry.head()
+    said = head.nodes.get("component") if isinstance(head, Map) else None
+    config = head.nodes.get("config") if isinstance(head, Map) else None
+    if said is None or config is None or len(said.layers) < 2 or config.document is said.layers[-1].document:
+        return ""
+    place = f" at {said.layers[-1].site}" if said.layers[-1].site is not None else ""
+    return f"Another component is said{place}, over this config: where its own is meant, put !replace in front of the entry."
 
 
 def found_at(entry: Node, path: Sequence[Any]) -> tuple[Node, bool]:
@@ -127,10 +154,8 @@ def found_at(entry: Node, path: Sequence[Any]) -> tuple[Node, bool]:
         path = path[1:]
     for n, part in enumerate(path):
         found = _child(node, part)
-        if found is None and n == 1 and path[0] == "config":
-            head = node.head()
-            pairs = head.nodes.items() if isinstance(head, Map) else ()
-            found = next((one for key, one in pairs if isinstance(key, str) and words.argument(key) == part), None)
+        if n == 1 and path[0] == "config":
+            found = argument_of(node, part) or found
         if found is None:
             return node, False
         node = found
@@ -285,6 +310,9 @@ def provenance_of(root: Node, settings: Settings) -> Provenance:
 
 
 def _walk(node: Node, path: tuple[Any, ...], values: list[Value]) -> None:
+    limits = node.document.session.options.limits
+    if len(values) > limits.items:
+        raise too_many(limits, node.site)
     head = node.head()
     if isinstance(head, Map):
         if not head.nodes and path:
@@ -293,7 +321,7 @@ def _walk(node: Node, path: tuple[Any, ...], values: list[Value]) -> None:
             _walk(one, (*path, key), values)
     elif isinstance(head, Seq):
         plain = [_short_list(one) for one in head.nodes]
-        if any(one is None for one in plain):
+        if any(one is None for one in plain) or _has_several_origins(head):
             for i, one in enumerate(head.nodes):
                 _walk(one, (*path, i), values)
         else:
@@ -303,9 +331,22 @@ def _walk(node: Node, path: tuple[Any, ...], values: list[Value]) -> None:
         values.append(Value(words.plain(path), shown(head.value), head.origin, _mark(head.value)))
 
 
+def _origins_of_items(head: Seq) -> list[Origin]:
+    """Where the items of a list are from, each kind once, in their order."""
+    found: dict[tuple[str, str], Origin] = {}
+    for one in head.nodes:
+        inner = one.head()
+        origin = inner.origin if isinstance(inner, Leaf) else _own(one, inner.site)
+        found.setdefault(origin[:2], origin)
+    return list(found.values())
+
+
+def _has_several_origins(head: Seq) -> bool:
+    return len(head.nodes) > 1 and head.kind != "set" and len(_origins_of_items(head)) > 1
+
+
 def _of_list(head: Seq, node: Node) -> Origin:
-    kinds = {one.head().origin for one in head.nodes if isinstance(one.head(), Leaf)}  # type: ignore[union-attr]
-    odd = next((origin for origin in kinds if origin.kind != "file"), None)
+    odd = next((origin for origin in _origins_of_items(head) if origin.kind != "file"), None)
     return odd or _own(node, head.site)
 
 
@@ -418,7 +459,41 @@ def explain(system: System, *, expand: bool | Iterable[str] = False) -> Provenan
     order = {id: n for n, id in enumerate(dict.fromkeys(value.path[0] for value in values))}
     values.sort(key=lambda value: order[value.path[0]])
     profiles = origins.root.profiles if origins is not None else ()
-    return Provenance(values, profiles)
+    secrets = set().union(*map(_text.secret_texts, secrets_in(system.groups)))
+    if origins is not None:
+        secrets |= origins.root.document.session.secrets
+    return Provenance([_scrubbed(value, secrets) for value in values] if secrets else values, profiles)
+
+
+def _scrubbed(value: Value, secrets: set[str]) -> Value:
+    """A value in which no secret is to be seen that stands elsewhere as one."""
+    text = _text.scrubbed(value.shown, secrets)
+    return value if text == value.shown else value._replace(shown=text, mark=hash(value.shown))
+
+
+def secrets_in(*given: Any) -> list[Secret[Any]]:
+    """The secrets in groups, and in other data of a system."""
+    found: list[Secret[Any]] = []
+    seen: dict[int, Any] = {}  # the objects as well, so that no other one gets the identity of one that is gone
+    rest = list(given)
+    while rest:
+        one = rest.pop()
+        if isinstance(one, Secret):
+            found.append(one)
+        elif isinstance(one, Mapping | list | tuple | Component) and id(one) not in seen:
+            seen[id(one)] = one
+            rest += (one.config,) if isinstance(one, Component) else one.values() if isinstance(one, Mapping) else one
+    return found
+
+
+def caller_of() -> Site | None:
+    """The line that asked this package for something."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_OURS):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return Site(frame.f_code.co_filename, frame.f_lineno)
 
 
 def _closed(origins: FileOrigins, expand: bool | Iterable[str]) -> dict[Id, Node]:
@@ -472,23 +547,31 @@ def _component(
     slots = head.nodes if isinstance(head, Map) else {}
     target = slots.get("component") or slots.get("subsystem")
     values.append(Value(words.plain(id), target_of(made), origin_of(target) if target is not None else later))
-    config, given = made.config, set(made.config)
+    config, given, secret = made.config, set(made.config), _secret_parameters(made)
+    base = {name: (value, origin) for name, value, origin in from_base(id)}
     place = "imports" if hasattr(made, "imports") else "config"
+    as_read: Mapping[str, Any] = old.config if isinstance(old, Component) else {}
     table = slots.get(place)
     for name, value in config.items():
         node = None
         if table is not None and entry is not None:
             found, is_exact = found_at(entry, (place, name))
             node = found if is_exact else table if place == "imports" else None
-        before = old.config.get(name, ABSENT) if isinstance(old, Component) else ABSENT
+        if node is None and old is made and name in base and base[name][1].site is not None:
+            # What the base gives, converted to what this component asks for.
+            values.append(Value(words.plain((*id, place, name)), shown(value), base[name][1], _mark(value)))
+            continue
+        before = as_read.get(name, ABSENT)
         _constant((*id, place, name), value, node, value if old is made else before, later, values)
-    for name, value, origin in from_base(id):
+    for name, (value, origin) in base.items():
         if name not in given:
             given.add(name)
-            values.append(Value(words.plain((*id, "config", name)), shown(value), origin, _mark(value)))
+            hidden = _hidden(value, name, secret)
+            values.append(Value(words.plain((*id, "config", name)), shown(hidden), origin, _mark(hidden)))
     for name, default, site in _defaults(made):
         if name not in given:
-            values.append(Value(words.plain((*id, "config", name)), shown(default), Origin("default", "", site)))
+            text = shown(_hidden(default, name, secret))
+            values.append(Value(words.plain((*id, "config", name)), text, Origin("default", "", site)))
     for key, one in slots.items():
         if key in ("component", "subsystem", "config", "imports"):
             continue
@@ -516,6 +599,10 @@ def _constant(
         inside = value.items()
     elif type(value) in (list, tuple) and any(type(one) in (dict, list, tuple) and one for one in value):
         inside = enumerate(value)
+    elif type(value) in (list, tuple) and node is not None:
+        head = node.head()
+        is_list = isinstance(head, Seq) and len(head.nodes) == len(value)
+        inside = enumerate(value) if is_list and _has_several_origins(head) else ()  # type: ignore[arg-type]
     if inside:
         for key, one in inside:
             child = _child(node, key) if node is not None else None
@@ -535,7 +622,7 @@ def _part(value: Any, key: Any) -> Any:
 
 
 def _is_equal(one: Any, other: Any) -> bool:
-    return other is not ABSENT and System({"a": {"b": one}}) == System({"a": {"b": other}})
+    return other is not ABSENT and is_same(one, other)
 
 
 def _near(site: Site | None) -> Site | None:
@@ -583,6 +670,19 @@ def _defaults(made: Component[Any]) -> list[tuple[str, Any, Site | None]]:
         for parameter in parameters
         if parameter.default is not parameter.empty and parameter.default is not Context.here
     ]
+
+
+def _secret_parameters(made: Component[Any]) -> set[str]:
+    """The parameters of which an annotation, or the schema of the component, says that they are secret."""
+    target = target_of_component(made)
+    hints = dict(hints_of(target).named) if target is not None else {}
+    fields = made.schema if isinstance(made.schema, Mapping) else fields_in(made.schema)
+    known = {name for name, hint in hints.items() if holds_secrets(hint)}
+    return known | {str(name) for name, hint in fields.items() if holds_secrets(hint)}
+
+
+def _hidden(value: Any, name: str, secret: set[str]) -> Any:
+    return Secret(value) if name in secret and value is not None and not isinstance(value, Secret) else value
 
 
 def unused(system: System) -> list[tuple[Id, Site]]:

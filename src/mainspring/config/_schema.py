@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
 from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
-from mainspring import BadValue, Component, Id, Problem, Secret, Site, build, is_ref, opaque, required
+from mainspring import BadValue, Component, Id, Problem, Secret, Site, System, build, is_ref, opaque, ref, required
 
 from .. import _text
-from ..schemas import defaults_of, fields_of, has_fields, parameters_of, pydantic_for, target_of
+from ..schemas import defaults_of, fields_of, has_fields, hints_of, parameters_of, pydantic_for, target_of
 from ._checkers import CONTAINERS, Checker, Checkers, Converter, Misfit, checker_of, checkers_of, missing, part_of_path
 from ._hints import fields_at, fields_in, holds_secrets, inside, is_secret, is_secret_at, names_of
-from ._words import PLAIN, a_type, short
+from ._modules import is_same
+from ._words import PLAIN, a_type, short, split_id
 
 Path = tuple[str | int, ...]
 Locate = Callable[[Path], tuple[Site | None, str]]
@@ -26,7 +27,12 @@ _ABSENT: Final[Any] = object()
 
 
 def examined(
-    groups: Mapping[str, Mapping[str, Any]], *, convert: bool, locate: Locate
+    groups: Mapping[str, Mapping[str, Any]],
+    *,
+    convert: bool,
+    locate: Locate,
+    inner: Mapping[Id, System] | None = None,
+    touched: Set[Id] | None = None,
 ) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
     """The groups of a system with every argument checked by its annotation and its schema, and converted to what they ask for.
 
@@ -41,6 +47,10 @@ def examined(
         convert: whether values are converted as pydantic does it by default: the text "8080" becomes a number where one is
             asked for. Otherwise nothing is: a value has to be already what its handler is to get, a model an instance of it.
         locate: says where a value is written, and where it is from.
+        inner: the systems that subsystems are made of, as far as they are known: what is secret in one is secret where it is
+            imported from.
+        touched: the components and constants that are looked at, and the arguments that come from such a constant; all if not
+            given.
 
     Returns:
         The groups anew, and everything that does not fit, in the order as written.
@@ -59,7 +69,97 @@ def examined(
         web.server, config.port: is '8080', and a whole number is expected.
     """
     pydantic_for("Checking values from files", "config")
-    return _Examination(groups, convert, locate).made()
+    return _Examination(groups, convert, locate, inner or {}, touched).made()
+
+
+class BaseConfig:
+    """The config of a base while it is examined: a constant, which each component refers to that takes something of it.
+
+    So it is checked, converted and hidden by what each of them asks for, and told once where it does not fit.
+
+    Parameters:
+        config: the arguments by name.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = dict(config)
+        self._takers: dict[Id, Component[Any]] = {}
+
+    def under(self, groups: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The groups, with the constant, and references to it in the components that take something of it."""
+        made = {group: dict(nodes) for group, nodes in groups.items()}
+        if not self.config:
+            return made
+        for group, nodes in made.items():
+            for name, node in nodes.items():
+                taken = self._taken(node) if type(node) is Component else {}
+                if taken:
+                    self._takers[Id(group, name)] = node
+                    nodes[name] = node.replace(config={**node.config, **taken})
+        made.setdefault(BASE.group, {})[BASE.name] = {"config": self.config}
+        return made
+
+    def _taken(self, node: Component[Any]) -> dict[str, Any]:
+        accepted = parameters_of(node)
+        if accepted is None:
+            accepted = list(hints_of(target_of(node)).named)
+        own = node.config
+        return {
+            name: ref(*BASE, "config", name)
+            for name in self.config
+            if name in accepted and (name not in own or own[name] is required)
+        }
+
+    def taken_out(self, groups: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The groups without the constant. What each component got of it is in the base, where they all got the same."""
+        if not self.config:
+            return groups
+        self.config = groups[BASE.group].pop(BASE.name)["config"]
+        if not groups[BASE.group]:
+            del groups[BASE.group]
+        got: dict[Id, dict[str, Any]] = {}
+        for id, old in self._takers.items():
+            config = groups[id.group][id.name].config
+            got[id] = {name: self._got(name, config[name]) for name in self._taken(old)}
+        for name, written in self.config.items():
+            values = [values[name] for values in got.values() if name in values]
+            if values and all(is_same(value, values[0]) for value in values):
+                self.config[name] = values[0]
+            elif not values:
+                self.config[name] = written
+        for id, old in self._takers.items():
+            node = groups[id.group][id.name]
+            kept = {name: value for name, value in node.config.items() if name not in got[id] or name in old.config}
+            for name, value in got[id].items():
+                if not is_same(value, self.config[name]):
+                    kept[name] = value
+                elif name in old.config:
+                    kept[name] = old.config[name]
+            groups[id.group][id.name] = old if _same(kept, old.config) else node.replace(config=kept)
+        return groups
+
+    def _got(self, name: str, made: Any) -> Any:
+        """What a component got, of what became of its reference to the constant."""
+        written = self.config[name]
+        if type(made) is Secret:
+            made = made.reveal()
+        if type(made) is not _BUILD or not isinstance(made.target, Converter):
+            return written
+        checker = made.target.checker
+        plain = written.reveal() if type(written) is Secret else written
+        if _has_refs(plain):
+            return _built(checker, written)
+        value, _ = checker.check(plain, True)
+        return _rewrapped(written, value) if _is_comparable(value) else _built(checker, written)
+
+
+BASE: Final = Id("mainspring", "base")
+
+
+def _has_refs(value: Any) -> bool:
+    if type(value) in CONTAINERS:
+        return any(map(_has_refs, value.values() if type(value) is dict else value))
+    return is_ref(value) or type(value) is _BUILD or (type(value) is Secret and _has_refs(value.reveal()))
 
 
 # --- What stands in a config ------------------------------------------------------------------------------------------
@@ -86,23 +186,22 @@ class _Resolved(NamedTuple):
 
 
 class _Examination:
-    def __init__(self, groups: Mapping[str, Mapping[str, Any]], convert: bool, locate: Locate) -> None:
-        self.given = groups
+    def __init__(
+        self,
+        groups: Mapping[str, Mapping[str, Any]],
+        convert: bool,
+        locate: Locate,
+        inner: Mapping[Id, System],
+        touched: Set[Id] | None = None,
+    ) -> None:
+        self.given, self.inner, self.touched = groups, inner, touched
         self.groups = {group: dict(nodes) for group, nodes in groups.items()}
         self.convert, self.locate = convert, locate
         self.told: dict[Any, _Told] = {}
 
     def made(self) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-        components = [
-            (group, name, node)
-            for group, nodes in self.given.items()
-            for name, node in nodes.items()
-            if type(node) is Component
-        ]
-        # First, so that no value is told of before it is known to be secret.
-        for group, name, node in components:
-            self.mark_secrets(group, name, node)
-        for group, name, node in components:
+        self.mark_all()  # first, so that no value is told of before it is known to be secret
+        for group, name, node in self.components():
             self.component(group, name, node)
         if not self.told:
             return self.groups, []
@@ -112,18 +211,47 @@ class _Examination:
 
     # --- Components ---
 
+    def components(self) -> Iterator[tuple[str, str, Component[Any]]]:
+        """Those that say what their arguments are."""
+        for group, nodes in self.given.items():
+            for name, node in nodes.items():
+                if type(node) is Component:
+                    yield group, name, node
+
+    def mark_all(self) -> None:
+        """Make a `Secret` of all that an annotation takes for one."""
+        for group, name, node in self.components():
+            self.mark_secrets(group, name, node)
+        for id, system in self.inner.items():
+            self.mark_imports(id, system)
+
     def mark_secrets(self, group: str, name: str, node: Component[Any]) -> None:
         """Make those constants a `Secret` which a component takes for one."""
         target = target_of(node)
-        if target is None:
+        if target is None or not self.is_touched(Id(group, name), node.config if self.touched is not None else None):
             return
         checkers = checkers_of(target)
         if checkers.has_secrets or node.schema is not None:
             _One(self, group, name, node).hide(checkers)
 
+    def mark_imports(self, id: Id, system: System) -> None:
+        """Make those values a `Secret` which a subsystem imports for a component that takes them for one."""
+        node = self.groups.get(id.group, {}).get(id.name)
+        if not isinstance(node, Component):
+            return
+        one = _One(self, id.group, id.name, node)
+        paths = {path: split_id(path) for path in one.config}
+        secret = _secret_in(system, paths.values())
+        for path, written in list(one.config.items()):
+            if paths[path] in secret:
+                new = one.secreted(written, ())
+                one.config[path], one.is_changed = new, one.is_changed or new is not written
+        if one.is_changed:
+            self.groups[id.group][id.name] = node.replace(config=one.config)
+
     def component(self, group: str, name: str, node: Component[Any]) -> None:
         target = target_of(node)
-        if target is None:
+        if target is None or not self.is_touched(Id(group, name), node.config if self.touched is not None else None):
             return
         checkers = checkers_of(target)
         schema = node.schema
@@ -142,6 +270,28 @@ class _Examination:
             one.whole(schema, node)
         if one.is_changed:
             self.groups[group][name] = node.replace(config=one.config)
+
+    def is_touched(self, id: Id, written: Any) -> bool:
+        """Whether a value is looked at: it stands in something that is, or refers to a constant that is."""
+        if self.touched is None or id in self.touched:
+            return True
+        seen: set[Any] = set()
+        rest = [(written, id.group)]
+        while rest:
+            value, group = rest.pop()
+            kind = type(value)
+            if kind in CONTAINERS:
+                rest += [(part, group) for part in (value.values() if kind is dict else value)]
+            elif kind is Secret or kind is _OPAQUE:
+                rest.append((value.reveal() if kind is Secret else value.value, group))
+            elif is_ref(value) and (path := _path_of(value, group)) is not None and path[:2] not in seen:
+                seen.add(path[:2])
+                if path[:2] in self.touched:
+                    return True
+                constant = self.groups.get(path[0], {}).get(path[1]) if len(path) > 1 else None
+                if not isinstance(constant, Component):
+                    rest.append((constant, path[0]))
+        return False
 
     # --- References ---
 
@@ -169,44 +319,40 @@ class _Examination:
         if kind is _BUILD or kind is _OPAQUE or value is required:
             raise _Unknown
         if is_ref(value):
-            found = self.led_to(value, group, frozenset())
+            found = self.led_to(value, group)
             inner = self.resolved(found.value, found.place[0])  # type: ignore[arg-type]
             return _Resolved(inner.value, True, inner.has_secrets or found.is_secret)
         return _Resolved(value, False, False)
 
-    def led_to(self, reference: Any, group: str, seen: frozenset[Any]) -> _Found:
+    def led_to(self, reference: Any, group: str) -> _Found:
         """The place in a constant that a reference leads to, through as many aliases as there are.
 
         Raises:
             _Unknown: it leads to none.
         """
         path = _path_of(reference, group)
-        if path is None or path in seen or len(path) < 2:
-            raise _Unknown
-        seen |= {path}
-        value = self.groups.get(path[0], {}).get(path[1], _ABSENT)
-        place: Path = path[:2]
+        seen: set[Path] = set()
         is_secret = False
-        if value is _ABSENT or isinstance(value, Component):
-            raise _Unknown
-        for n, part in enumerate((*path[2:], _ABSENT)):
-            while isinstance(value, Secret) or type(value) is _OPAQUE:
-                is_secret = is_secret or isinstance(value, Secret)
-                value = value.reveal() if isinstance(value, Secret) else value.value
-            if is_ref(value):
-                further = _path_of(value, str(place[0]))
-                if further is None:
-                    raise _Unknown
-                found = self._led_on((*further, *path[2 + n :]), seen)
-                return found._replace(is_secret=found.is_secret or is_secret)
-            if part is _ABSENT:
-                break
-            actual, value = _step(value, part)
-            place = (*place, actual)
-        return _Found(place, value, is_secret)
-
-    def _led_on(self, path: Path, seen: frozenset[Any]) -> _Found:
-        return self.led_to(_Aim(path), "", seen)
+        while True:
+            if path is None or path in seen or len(path) < 2:
+                raise _Unknown
+            seen.add(path)
+            value = self.groups.get(path[0], {}).get(path[1], _ABSENT)
+            if value is _ABSENT or isinstance(value, Component):
+                raise _Unknown
+            place: Path = path[:2]
+            for n, part in enumerate((*path[2:], _ABSENT)):
+                while isinstance(value, Secret) or type(value) is _OPAQUE:
+                    is_secret = is_secret or isinstance(value, Secret)
+                    value = value.reveal() if isinstance(value, Secret) else value.value
+                if is_ref(value):
+                    further = _path_of(value, str(place[0]))
+                    path = None if further is None else (*further, *path[2 + n :])
+                    break
+                if part is _ABSENT:
+                    return _Found(place, value, is_secret)
+                actual, value = _step(value, part)
+                place = (*place, actual)
 
     # --- Telling ---
 
@@ -218,19 +364,10 @@ class _Examination:
             self.told[key].needs.append(needs)
 
 
-class _Aim:
-    """Stands for a reference whose path is known."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-
 def _path_of(reference: Any, group: str) -> Any:
     """The path that a reference names; `None` for one that goes by tags."""
     path = getattr(reference, "path", None)
-    if path is None or isinstance(reference, _Aim):
-        return path
-    return reference.at(group).path
+    return None if path is None else reference.at(group).path
 
 
 def _step(value: Any, part: Any) -> tuple[Any, Any]:
@@ -268,7 +405,15 @@ class _One:
         fields = {} if schema is None or _is_of_whole(schema) else _by_field(schema)
         if not checkers.has_secrets and not any(field.has_secrets for field in fields.values()):
             return
+        accepted = parameters_of(self.node)
         for name, written in list(self.config.items()):
+            if not self.all.is_touched(Id(self.group, self.name), written):
+                continue
+            if accepted is not None and name not in accepted and name not in fields:
+                # It may be a secret under a misspelt name.
+                new = self.secreted(self.config[name], ())
+                self.config[name], self.is_changed = new, self.is_changed or new is not written
+                continue
             for checker in (checkers.of(name), fields.get(name)):
                 if checker is not None and checker.has_secrets:
                     new = self.secreted(self.config[name], checker.hints)
@@ -277,6 +422,8 @@ class _One:
     def argument(self, name: str, checker: Checker) -> None:
         """Check one argument, and put what it is converted to in its place."""
         written = self.config[name]
+        if not self.all.is_touched(Id(self.group, self.name), written):
+            return
         kind = type(written)
         if kind in PLAIN:
             plain = _Resolved(written, False, False)
@@ -309,7 +456,7 @@ class _One:
             return written
         if is_ref(written):
             try:
-                found = self.all.led_to(written, self.group if group is None else group, frozenset())
+                found = self.all.led_to(written, self.group if group is None else group)
             except _Unknown:
                 return written
             if not found.is_secret:
@@ -458,7 +605,7 @@ class _One:
                     value, is_secret = value.reveal(), True
                 elif is_ref(value):
                     try:
-                        found = self.all.led_to(value, str(place[0]), frozenset())
+                        found = self.all.led_to(value, str(place[0]))
                     except _Unknown:
                         break
                     place, value, is_elsewhere = found.place, found.value, True
@@ -571,6 +718,40 @@ def _same(new: Any, old: Any) -> bool:
         return bool(new == old or (new != new and old != old))
     except Exception:
         return False
+
+
+def _secret_in(system: System, paths: Iterable[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Those places of a system where something is secret, whatever stands there."""
+    groups = {group: dict(nodes) for group, nodes in system.groups.items()}
+    constants = [
+        path for path in paths if len(path) > 1 and not isinstance(groups.get(path[0], {}).get(path[1]), Component)
+    ]
+    for path in constants:
+        probe: Any = groups.setdefault(path[0], {})
+        for part in path[1:-1]:
+            inner = probe.get(part)
+            probe[part] = probe = dict(inner) if isinstance(inner, dict) else {}
+        probe[path[-1]] = "any"
+    look = _Examination(groups, False, lambda place: (None, ""), {})
+    look.mark_all()
+    # What was examined before has its secrets marked, and its references converted.
+    known = (look.groups, system.groups)
+    return {
+        path
+        for path in constants
+        if any(_is_secret_inside(one.get(path[0], {}).get(path[1]), path[2:]) for one in known)
+    }
+
+
+def _is_secret_inside(value: Any, path: Sequence[str]) -> bool:
+    for part in path:
+        if type(value) is Secret:
+            return True
+        try:
+            _, value = _step(value, part)
+        except _Unknown:
+            return False
+    return type(value) is Secret
 
 
 # --- Telling ----------------------------------------------------------------------------------------------------------

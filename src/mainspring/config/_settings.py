@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict
 
 from mainspring import BadFile, DefinitionError, Problem, Site, System, UnknownProfile
 
 from . import _words as words
-from ._build import Values, built, explained
+from ._build import Values, built, explained, standing_at
 from ._evaluate import (
     ABSENT,
     Deferred,
     Document,
     Later,
-    Leaf,
     Map,
     Node,
     Options,
     Realizer,
-    Reference,
     Session,
+    TagFunction,
     data_of,
     kept_as_data,
     settled,
     walk,
 )
-from ._form import Entries, Form, Items, Limits, Scalar, Tag, bad_file, form_of
-from ._groups import ABOUT, SCHEMA_KEY, Grouped
+from ._form import Entries, Form, Items, Limits, Places, Scalar, Tag, bad_file, data_form, form_of, key_form
+from ._groups import ABOUT, Grouped
 from ._origins import FileOrigins
-from ._sources import Found, Resolver, collector_paused, found, in_package, resolver_of
+from ._sources import Found, Resolver, collector_paused, found, found_once, is_file_name, looked_for, resolver_of
 from ._tags import host_name, known_tags, names_of, user_name
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ class Settings:
     """
 
     def __init__(self, *sources: Any, **options: Unpack[Reading]) -> None:
+        self._read(sources, options)
+        self._profiles: tuple[str, ...] = self._chosen(options.get("profile"))
+
+    def _read(self, sources: Sequence[Any], options: Reading) -> None:
         known = Reading.__annotations__
         for name in options:
             if name not in known:
@@ -101,12 +105,16 @@ class Settings:
             for source in sources:
                 self._layers.append(found(source, limits))
         self._limits = limits
+        self._files: dict[Any, Any] = {}  # those that were included
         self._sessions: dict[bool, tuple[Session, Node]] = {}
+        self._lock = threading.RLock()
+        self._uses = 0  # how many of one thread are within one another
         self._base: System | None = None
         environ = options.get("environ")
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
-        self._declared: tuple[str, ...] | None = None
-        self._profiles = self._chosen(options.get("profile"))
+        self._declared: tuple[str, ...] | None = None  # the profiles that are listed
+        self._said = self._about()
+        self._declared = _named_in(self._said["profiles"]) if "profiles" in self._said else None
 
     # --- profiles ---
 
@@ -142,9 +150,8 @@ class Settings:
                     continue
                 name, from_package = included
                 try:
-                    one = found(
-                        in_package(from_package, name) if from_package else resolver(name, folder), self._limits
-                    )
+                    source = looked_for(resolver, name, from_package, folder)
+                    one = found_once(source, self._files, self._limits)
                 except (DefinitionError, TypeError):
                     continue  # said where it is needed
                 if one.identity not in seen:
@@ -154,28 +161,26 @@ class Settings:
         return forms
 
     def _chosen(self, given: str | Sequence[str] | None) -> tuple[str, ...]:
-        about = self._about()
-        declared = about.get("profiles")
-        if declared is not None:
-            self._declared = _texts(declared, "mainspring.profiles")
-        by, profiles = "", _texts(given, "profile") if given is not None else ()
+        about = self._said
+        by, site = "", self._site()
+        profiles = _texts(given) if given is not None else ()
+        if profiles is None:
+            raise BadFile([Problem(BadFile, f"profile is {given!r}, and names of profiles are needed.")])
         if not profiles and self._environ.get(PROFILE_VARIABLE):
-            by, profiles = (
-                f", which --profile or the variable {PROFILE_VARIABLE} says",
-                _texts(self._environ[PROFILE_VARIABLE], ""),
-            )
-        if not profiles and about.get("profile") is not None:
-            by, profiles = ", of mainspring.profile", _texts(about["profile"], "mainspring.profile")
+            profiles = _texts(self._environ[PROFILE_VARIABLE]) or ()
+            by, site = f", which --profile or the variable {PROFILE_VARIABLE} says", self._site()
+        if not profiles and "profile" in about:
+            by, site = ", which mainspring.profile says", about["profile"].site or site
+            profiles = _named_in(about["profile"])
+        known = self.known_profiles if profiles else ()  # all that is written has to be looked through for them
         for profile in profiles:
-            if profile not in self.known_profiles and profile != "default":
-                known = self.known_profiles
+            if profile not in known and profile != "default":
                 there = f"There is: {', '.join(known)}." if known else "The files speak of no profile."
                 near = words.hint_near(profile, known, what="profile") if known else ""
-                more = "Or list it under profiles in the section mainspring."
-                hint = f"{near} {more}" if near.startswith("Did") else more
+                more = "ist it under profiles in the section mainspring."
+                hint = f"{near} Or l{more}" if near.startswith("Did") else f"L{more}"
                 what = f"There is no profile {words.quoted(profile)}{by}. {there}"
                 details = {"profile": profile, "candidates": known}
-                site = self._site()
                 raise UnknownProfile([Problem(UnknownProfile, what, None, (), site, hint, details)])
         return profiles
 
@@ -183,20 +188,26 @@ class Settings:
         names = [layer.name for layer in self._layers if isinstance(layer, Found) and layer.name != "python"]
         return Site(names[0], 0) if names else None
 
-    def _about(self) -> dict[str, Any]:
-        """What the files say about profiles, worked out without any."""
-        session = Session(self._options(()), False)
-        said: dict[str, Any] = {}
-        for document, form in self._documents(session):
-            if not isinstance(form, Entries):
-                continue
-            for key, section in form.pairs:
-                if isinstance(key, Scalar) and key.value == ABOUT and isinstance(section, Entries):
-                    document.root = Node.of(document, form)
-                    for inner, value in section.pairs:
-                        if isinstance(inner, Scalar) and inner.value in ("profile", "profiles"):
-                            said[inner.value] = data_of(Node.of(document, value, (ABOUT, inner.value)))
-        return said
+    def _about(self) -> dict[str, Node]:
+        """Where the files say something about profiles, as far as that can be known without one."""
+        options = self._options(())
+        unknown = TagFunction("profile", _not_yet, True)
+        names = ("profile", "ig/profile")
+        session = Session(options._replace(tags={**options.tags, **dict.fromkeys(names, unknown)}), False, self._files)
+        said: dict[str, Node] = {}
+        _, nodes = self._tree(session, Node.of)
+        for node in nodes:
+            for key in ("profile", "profiles"):
+                found: Node | None = node
+                try:
+                    for part in (ABOUT, key):
+                        head = found.known() if found is not None else None
+                        found = head.nodes.get(part) if isinstance(head, Map) else None
+                except DefinitionError:
+                    continue  # said where all is worked out
+                if found is not None:
+                    said[key] = found
+        return {key: node for key, node in said.items() if data_of(node) is not None}
 
     # --- working out ---
 
@@ -219,6 +230,7 @@ class Settings:
             given.get("missing_refs", "error"),
             known_tags(None if tags is None else list(tags)),
             self._limits,
+            self._declared,
         )
 
     def _documents(self, session: Session) -> list[tuple[Document, Form]]:
@@ -238,19 +250,23 @@ class Settings:
         known = self._sessions.get(is_system)
         if known is not None:
             return known
-        session = Session(self._options(self._profiles), is_system)
-        nodes = []
-        documents = self._documents(session)
-        for document, form in documents:
-            node = Grouped(document, form, None, ()) if is_system else Node.of(document, form)
-            if len(documents) > 1 and isinstance(form, Scalar) and form.value is None:
-                continue  # an empty file says nothing about what is below it
-            nodes.append(node)
-        root = Node.layered(nodes, ()) if nodes else Node.of(Document(session, "nothing"), form_of({}))
-        for document, _ in documents:
-            document.root = root
+        session = Session(self._options(self._profiles), is_system, self._files)
+        root, _ = self._tree(session, Grouped.of if is_system else Node.of)
         self._sessions[is_system] = session, root
         return session, root
+
+    def _tree(self, session: Session, node_of: Callable[[Document, Form], Node]) -> tuple[Node, list[Node]]:
+        """All layers as one, and each of them."""
+        documents = self._documents(session)
+        nodes = []
+        for document, form in documents:
+            if len(documents) > 1 and isinstance(form, Scalar) and form.value is None:
+                continue  # an empty file says nothing about what is below it
+            nodes.append(node_of(document, form))
+        root = Node.layered(nodes, ()) if nodes else node_of(Document(session, "nothing"), form_of({}))
+        for document, _ in documents:
+            document.root = root
+        return root, nodes
 
     def data(self) -> Any:
         """What the sources say, as plain data: every tag worked out, references followed, secrets as `Secret`.
@@ -258,7 +274,6 @@ class Settings:
         Raises:
             DefinitionError: with everything that cannot be worked out.
         """
-        _, root = self._root(False)
         realizer = Realizer(lambda mark, node: mark)
         pending: list[Deferred] = []
         value: Any = ABSENT
@@ -270,13 +285,13 @@ class Settings:
             return kept_as_data(mark, node, realizer)
 
         realizer.keep = keep
-        with self._told(False), collector_paused():
+        with self._told(False) as root, collector_paused():
             try:
                 value = realizer.data(root)
             except DefinitionError as error:
                 realizer.note(error)
             if not realizer.problems and isinstance(value, dict):
-                value = {key: one for key, one in value.items() if key not in (ABOUT, SCHEMA_KEY)}
+                value = {key: one for key, one in value.items() if key != ABOUT}
             if not realizer.problems and pending:
                 value = settled(value, realizer)
             if realizer.problems:
@@ -284,18 +299,27 @@ class Settings:
         return None if value is ABSENT else value
 
     @contextmanager
-    def _told(self, is_system: bool) -> Generator[None, None, None]:
-        """What is wrong within, without secrets, and as an error of ours where it is nested too deeply for Python."""
-        session, _ = self._root(is_system)
-        try:
-            yield
-        except DefinitionError as error:
-            cleaned = session.cleaned(error)
-            if cleaned is error:
-                raise
-            raise cleaned from None
-        except RecursionError:
-            raise bad_file("It is nested too deeply, or contains itself.", self._site()) from None
+    def _told(self, is_system: bool) -> Generator[Node, None, None]:
+        """One use of the tree: one thread at a time, with all the room that the limits give.
+
+        What is wrong within is told without secrets, and as an error of ours where it is nested too deeply for Python.
+        """
+        with self._lock:
+            session, root = self._root(is_system)
+            if not self._uses:
+                session.begin()
+            self._uses += 1
+            try:
+                yield root
+            except DefinitionError as error:
+                cleaned = session.cleaned(error)
+                if cleaned is error:
+                    raise
+                raise cleaned from None
+            except RecursionError:
+                raise bad_file("It is nested too deeply, or contains itself.", self._site()) from None
+            finally:
+                self._uses -= 1
 
     def bind(self, bound: Mapping[str, Any]) -> Settings:
         """The same settings with more variables bound, for the tag `var`.
@@ -330,44 +354,39 @@ class Settings:
     """What `at` gives where nothing is written."""
 
     def at(self, path: str) -> Any:
-        """What is written at a place of a system, worked out; `NOWHERE` where nothing is.
+        """What stands at a place of a system, worked out.
 
         Parameters:
             path: for example "env.port".
 
+        Returns:
+            The value; `None` where it is not known before the system is built; `NOWHERE` where nothing is, and no file could say
+            something.
+
         Raises:
             DefinitionError: it cannot be worked out.
         """
-        _, node = self._root(True)
         with self._told(True):
-            for part in words.split_id(path):
-                head = node.head()
-                found = head.nodes.get(part) if isinstance(head, Map) else None
-                if found is None:
-                    return ABSENT
-                node = found
-            head = node.head()
-            if isinstance(head, Leaf):
-                return None if isinstance(head.value, Reference) else head.value
-            return data_of(node)
+            return standing_at(self, path)
 
     def with_values(self, values: Mapping[str, Any], origin: str = "command line") -> Settings:
-        """The same settings with single values on top.
+        """The same settings with single values on top, each in the place of all that stands there.
 
         Parameters:
-            values: by path, for example "env.port".
+            values: by path, for example "env.port"; a part of a path may be a position in a list. They are data, in which a key
+                that begins with a dollar is no tag; those that functions of `config.tags` made are tags.
             origin: where these are from, for `explain`.
         """
         made = self._again()
         for path, value in values.items():
-            form = form_of(value)
+            form = data_form(value)
             for part in reversed(words.split_id(path)):
-                form = Entries([(Scalar(part), form)])
+                form = Places([(key_form(part), form)])
             made._layers.append((origin, f"--set {path}" if origin == "command line" else path, form))
         return made
 
     def another(self, source: Any) -> Settings:
-        """The settings of another source, read as these are.
+        """The settings of another source, read as these are, in those of the profiles in use that it speaks of.
 
         Parameters:
             source: as for `Settings`.
@@ -375,9 +394,12 @@ class Settings:
         Raises:
             BadFile: it cannot be read.
         """
-        given: Any = {**self._given, "profile": None}
-        made = Settings(source, **given)
-        made._profiles = made._profiles or tuple(one for one in self._profiles if one in made.known_profiles)
+        made = object.__new__(Settings)
+        made._read([source], self._given)
+        known = {*made.known_profiles, "default"} if self._profiles else ()
+        made._profiles = tuple(one for one in self._profiles if one in known)
+        if not made._profiles and "profile" in made._said:
+            made._profiles = _named_in(made._said["profile"])  # its own choice, where nobody chose one that it knows
         return made
 
     def _again(self, **options: Any) -> Settings:
@@ -385,6 +407,7 @@ class Settings:
         made.__dict__.update(self.__dict__)
         made._layers = list(self._layers)
         made._sessions = {}
+        made._lock, made._uses = threading.RLock(), 0
         made._given = {**self._given, **options}  # type: ignore[typeddict-item]
         if "profile" in options:
             made._profiles = made._chosen(options["profile"])
@@ -444,7 +467,10 @@ def _plain_key(key: Form) -> Any:
 
 
 def _included_name(form: Form) -> tuple[str, str] | None:
-    """The file and the package of a tag `include`, as far as they are plainly written."""
+    """The file and the package of a tag `include`, or of a subsystem or a module, as far as they are plainly written."""
+    for key, value in form.pairs if isinstance(form, Entries) else ():
+        if isinstance(key, Scalar) and key.value in ("subsystem", "module") and isinstance(value, Scalar):
+            return (value.value, "") if isinstance(value.value, str) and is_file_name(value.value) else None
     inside: Form | None = None
     if isinstance(form, Tag) and form.name == "include":
         inside = form.form
@@ -464,13 +490,31 @@ def _included_name(form: Form) -> tuple[str, str] | None:
     return (texts["file"], texts.get("package", "")) if "file" in texts else None
 
 
-def _texts(given: Any, what: str) -> tuple[str, ...]:
-    """One text with commas, or several."""
+def _texts(given: Any) -> tuple[str, ...] | None:
+    """One text with commas, or several; `None` where it is neither."""
     if isinstance(given, str):
         given = given.split(",")
     if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
-        raise BadFile([Problem(BadFile, f"{what} is {given!r}, and names of profiles are needed.")])
+        return None
     return tuple(one.strip() for one in given if one.strip())
+
+
+def _named_in(node: Node) -> tuple[str, ...]:
+    """The profiles that stand in the section about the system.
+
+    Raises:
+        BadFile: something else does.
+    """
+    said = data_of(node)
+    names = _texts(said)
+    if names is None:
+        what = f"{said!r} stands here, and names of profiles are needed."
+        raise BadFile([node.problem(BadFile, what, "Write one name, or several in brackets: [dev, prod].")])
+    return names
+
+
+def _not_yet(node: Node) -> Any:
+    raise node.wrong("which profile to take cannot depend on the profile", "Write its name here.")
 
 
 def settings_of(system: System) -> Settings | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,21 @@ from mainspring import BadFile, CycleError, DefinitionError, Site
 
 from . import _words as words
 from ._evaluate import Document, Leaf, Node, Origin, Session, walk
-from ._form import Entries, Form, Items, Limits, Scalar, Tag, bad_file, form_of, hashable, secret_of, too_large
+from ._form import (
+    Entries,
+    Form,
+    Items,
+    Limits,
+    Scalar,
+    Tag,
+    bad_file,
+    form_of,
+    hashable,
+    is_omega,
+    model_form,
+    omega_form,
+    too_large,
+)
 
 # The reader of each format is loaded when a file of it is read.
 FORMATS: Final = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml", ".edn": "edn"}
@@ -27,10 +40,46 @@ Resolver = Callable[[str, str], Any]
 MISSING: Final = "missing-include"
 
 
+class _Stream:
+    """What a stream holds, read when it is known how much of it is wanted, and once.
+
+    Parameters:
+        stream: open for reading.
+        name: what it is called in errors.
+    """
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream, self._name = stream, name
+        self._parts: list[Any] = []
+        self._size, self._is_at_end = 0, False
+
+    def read(self, limits: Limits) -> str:
+        """All of it.
+
+        Raises:
+            BadFile: it cannot be read, is not UTF-8, or too large.
+        """
+        most = limits.size * 4  # a character has up to four bytes
+        while not self._is_at_end and self._size <= most:
+            try:
+                part = self._stream.read(most + 1 - self._size)
+            except UnicodeDecodeError as error:
+                what = f"It is not text in {error.encoding.upper()}."
+                raise bad_file(what, Site(self._name, 0), "Save it as UTF-8, and open it as that.") from None
+            except (OSError, ValueError) as error:
+                raise bad_file(f"It cannot be read: {error}.", Site(self._name, 0)) from None
+            self._is_at_end = not part
+            self._parts += [part] if part else []
+            self._size += len(part or "")
+        if self._size > most:
+            raise too_large(limits, self._name)
+        return _decoded(type(self._parts[0])().join(self._parts) if self._parts else "", self._name)
+
+
 class Text(NamedTuple):
     """Text of a format, to be read as a file is. Made by `text`."""
 
-    content: str
+    content: str | _Stream
     format: str
     name: str
     folder: str
@@ -61,9 +110,8 @@ def text(content: str | bytes | IO[str] | IO[bytes], format: str, *, name: str =
     if known not in READERS:
         hint = words.hint_near(format, READERS, what="format")
         raise bad_file(f"There is no format {words.quoted(format)}.", Site(name, 0), hint)
-    if not isinstance(content, str | bytes):
-        content = content.read(Limits().size + 1)
-    return Text(_decoded(content, name), known, name, os.fspath(folder))
+    held = _decoded(content, name) if isinstance(content, str | bytes) else _Stream(content, name)
+    return Text(held, known, name, os.fspath(folder))
 
 
 def _decoded(content: str | bytes, name: str) -> str:
@@ -129,13 +177,27 @@ def found(source: Any, limits: Limits) -> Found:
         BadFile: it cannot be read.
         TypeError: it is none of these.
     """
+    made = _found(source, limits)
+    form = made.form
+    if isinstance(form, Entries) and any(_is_schema(key) for key, _ in form.pairs):
+        kept = [(key, value) for key, value in form.pairs if not _is_schema(key)]
+        made = made._replace(form=Entries(kept, form.site))
+    return made
+
+
+def _is_schema(key: Form) -> bool:
+    # What editors look for, and nothing that the file says.
+    return isinstance(key, Scalar) and isinstance(key.value, str) and key.value == "$schema"
+
+
+def _found(source: Any, limits: Limits) -> Found:
     if isinstance(source, Text):
         return Found(read_text(source, limits), source.name, source.format, source.folder, None)
     if isinstance(source, str | os.PathLike):
         return _of_file(os.fspath(cast("str", source)), limits)
     if isinstance(source, Form):
         return Found(source, "python", "yaml", ".", None)
-    if isinstance(source, Mapping) and not _is_omega(source):
+    if isinstance(source, Mapping) and not is_omega(source):
         return Found(_of_data(source, "a mapping"), "python", "yaml", ".", None)
     made = _of_settings(source)
     if made is not None:
@@ -146,15 +208,15 @@ def found(source: Any, limits: Limits) -> Found:
 def _of_stream(source: Any, limits: Limits) -> Found:
     """Read an open file, or a resource of a package."""
     if hasattr(source, "read_text") and hasattr(source, "name"):  # a resource of a package
-        content = source.read_text(encoding="utf-8")
-        return found(Text(content.removeprefix("\ufeff"), format_of(source.name), str(source), "."), limits)
+        name = str(source)
+        return _found(Text(_decoded(source.read_bytes(), name), format_of(source.name), name, "."), limits)
     if hasattr(source, "read"):
-        name = getattr(source, "name", None)
-        if not isinstance(name, str):
+        called = getattr(source, "name", None)
+        if not isinstance(called, str):
             what = "A stream does not say what it holds."
             raise bad_file(what, None, 'Write config.text(stream, "yaml").')
-        content = source.read(limits.size + 1)
-        return found(Text(_decoded(content, name), format_of(name), name, os.path.dirname(name) or "."), limits)
+        held = _Stream(source, called)
+        return _found(Text(held, format_of(called), called, os.path.dirname(called) or "."), limits)
     raise TypeError(
         f"{source!r} cannot be read. Give a path, config.text(...), an open file, a mapping, or a settings object"
     )
@@ -185,10 +247,11 @@ def read_text(source: Text, limits: Limits) -> Form:
     Raises:
         BadFile: it is not of its format, or too large.
     """
-    if len(source.content) > limits.size:
+    content = source.content.read(limits) if isinstance(source.content, _Stream) else source.content
+    if len(content) > limits.size:
         raise too_large(limits, source.name)
     reader = import_module(READERS[source.format], __package__)
-    form: Form = reader.read(source.content, source.name, limits)
+    form: Form = reader.read(content, source.name, limits)
     return form
 
 
@@ -236,51 +299,11 @@ def _of_data(data: Any, what: str) -> Form:
 # --- Settings objects of other libraries --------------------------------------------------------------------------------
 
 
-def _is_omega(source: Any) -> bool:
-    # What is not loaded has made nothing.
-    module = sys.modules.get("omegaconf")
-    return module is not None and isinstance(source, module.Container)
-
-
 def _of_settings(source: Any) -> Found | None:
     """A form of a container of OmegaConf, or of a model of pydantic, which settings are as well."""
     name = type(source).__name__
-    if _is_omega(source):
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
-
-        try:
-            data = OmegaConf.to_container(source, resolve=True, throw_on_missing=False)
-        except OmegaConfBaseException as error:
-            raise bad_file(f"{name} of OmegaConf cannot be worked out: {error}.", None) from None
-        return Found(_named(data, name), name, "yaml", ".", None)
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and isinstance(source, pydantic.BaseModel):
-        return Found(_named(source, name), name, "yaml", ".", None)
-    return None
-
-
-def _named(value: Any, name: str) -> Form:
-    """A form in which each value knows the object that it is from."""
-    site = Site(name, 0)
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and isinstance(value, pydantic.BaseModel):
-        fields = type(value).model_fields
-        extra = value.model_extra or {}
-        pairs = {field: getattr(value, field) for field in fields} | extra
-        made = [(Scalar(key, site), _named(one, f"{name}.{key}")) for key, one in pairs.items()]
-        return Entries(made, site)
-    if isinstance(value, Mapping):
-        return Entries([(Scalar(key, site), _named(one, f"{name}.{key}")) for key, one in value.items()], site)
-    if type(value) is list or type(value) is tuple:
-        items = [_named(one, f"{name}.{i}") for i, one in enumerate(value)]
-        return Items(items, site, "list" if type(value) is list else "tuple")
-    if value == "???" and name.split(".")[0] in (
-        "DictConfig",
-        "ListConfig",
-    ):  # the mark of OmegaConf for what is missing
-        return Tag("required", Scalar(None, site), site)
-    return Scalar(secret_of(value), site)
+    form = omega_form(source, name) or model_form(source, name)
+    return None if form is None else Found(form, name, "yaml", ".", None)
 
 
 # --- Files that are included --------------------------------------------------------------------------------------------
@@ -296,8 +319,18 @@ def relative(name: str, folder: str) -> Any:
     Returns:
         The path; `None` where there is no such file.
     """
+    if not _can_be_path(name):
+        return None
     path = os.path.join(folder, os.path.expanduser(name))
     return path if os.path.isfile(path) else None
+
+
+def _can_be_path(name: str) -> bool:
+    """Whether any file can have a name: the operating system is not asked about those with a NUL or half a character."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def root(folder: Any, /) -> Resolver:
@@ -312,6 +345,8 @@ def root(folder: Any, /) -> Resolver:
     top = os.path.realpath(os.fspath(folder))
 
     def resolve(name: str, folder: str) -> Any:
+        if not _can_be_path(name):
+            return None
         path = os.path.realpath(os.path.join(top, name))
         if os.path.commonpath([top, path]) != top:
             raise bad_file(f"{name} is not below {top}, where included files have to be.", None)
@@ -345,8 +380,9 @@ def in_package(package: str, name: str) -> Any:
     from importlib.machinery import PathFinder
 
     first, *inner = package.split(".")
-    if not all(part.isidentifier() for part in (first, *inner)):
-        raise bad_file(f"{package!r} cannot be the name of a package.", None)
+    _refuse_package(package)
+    if not _can_be_path(name):
+        return None
     # Not find_spec of importlib.util, which imports the packages around: reading runs nothing.
     spec = PathFinder.find_spec(first)
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
@@ -391,6 +427,8 @@ NAMED_RESOLVERS: Final[dict[str, Resolver]] = {"relative": relative, "adaptive":
 def resolver_of(given: Any) -> Resolver:
     """A resolver as it may be given: itself, its name, or a mapping of names to sources.
 
+    What a function raises becomes a `BadFile`.
+
     Raises:
         TypeError: it is none.
     """
@@ -404,7 +442,35 @@ def resolver_of(given: Any) -> Resolver:
     if not callable(given):
         hint = 'Give "relative", "adaptive", config.root(...), config.package(...), a mapping or a function'
         raise TypeError(f"{given!r} is no resolver. {hint}")
-    return cast("Resolver", given)
+    find = cast("Resolver", given)
+
+    def resolve(name: str, folder: str) -> Any:
+        try:
+            return find(name, folder)
+        except DefinitionError:
+            raise
+        except Exception as error:
+            what = f"Looking for the file {name} raised {words.raised(error)}"
+            raise bad_file(f"{what}.", None, "A resolver returns None for what is not there.") from error
+
+    return resolve
+
+
+def looked_for(resolver: Resolver, name: str, package: str | None, folder: str) -> Any:
+    """What a resolver finds; of a file of a package under `package:name`, so that nothing goes around it.
+
+    Raises:
+        BadFile: no package can have that name, or the resolver refuses.
+    """
+    if not package:
+        return resolver(name, folder)
+    _refuse_package(package)
+    return resolver(f"{package}:{name}", folder)
+
+
+def _refuse_package(name: str) -> None:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise bad_file(f"{name!r} cannot be the name of a package.", None)
 
 
 _MOST_INCLUDES: Final = 20_000  # looking for a file takes longer than a value, so one counts as many
@@ -420,28 +486,34 @@ def included(node: Node, name: str, from_package: str | None, is_optional: bool)
     options, document = node.document.session.options, node.document
     node.document.session.count(node, max(1, options.limits.items * 2 // _MOST_INCLUDES))
     try:
-        source = in_package(from_package, name) if from_package else options.resolver(name, document.folder)
+        source = looked_for(options.resolver, name, from_package, document.folder)
         if source is None:
             return _missing(node, name, from_package, is_optional)
-        one = _found_once(source, node.document.session)
+        one = found_once(source, node.document.session.files, options.limits)
         if one.identity is None:
             one = one._replace(identity=("included", name, document.folder))
     except DefinitionError as error:
-        raise error.at(node.site) from None
+        raise error.at(node.site) from (None if node.document.session.secrets else error.__cause__)
     refuse_loop(node, one)
     inner = Document(node.document.session, one.name, one.format, one.folder, one.identity, document)
     inner.root = Node.of(inner, one.form, node.path)
     return inner.root
 
 
-def _found_once(source: Any, session: Session) -> Found:
-    """What a source says; a file that is included at several places is read once."""
+def found_once(source: Any, files: dict[Any, Any], limits: Limits) -> Found:
+    """What a source says; a file that is included at several places is read once.
+
+    Parameters:
+        source: as for `found`.
+        files: those that were read already, by name.
+        limits: how much is read.
+    """
     if not isinstance(source, str | os.PathLike):
-        return found(source, session.options.limits)
+        return found(source, limits)
     name = os.fspath(source)
-    if name not in session.files:
-        session.files[name] = found(source, session.options.limits)
-    one: Found = session.files[name]
+    if name not in files:
+        files[name] = found(source, limits)
+    one: Found = files[name]
     return one
 
 

@@ -27,6 +27,7 @@ from ._evaluate import (
     followed,
     revealed,
     shown,
+    written,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -147,11 +148,30 @@ def _one(node: Node) -> Node:
     return head.nodes[0] if isinstance(head, Seq) and len(head.nodes) == 1 else node
 
 
-def _text_of(node: Node, what: str) -> str:
+def _text_of(node: Node, what: str, is_public: bool = False) -> str:
+    """A text that a tag needs.
+
+    Parameters:
+        node: where it is written.
+        what: what it is, for a message.
+        is_public: whether it is shown later on, and so cannot be a secret.
+    """
     node = _one(node)
-    value = node.value()
+    value = _shown_value(node, what) if is_public else node.value()
     if not isinstance(value, str) or not value:
         raise node.wrong(f"{what} is needed, as text, and this is {shown(node.known())}")
+    return value
+
+
+def _shown_value(node: Node, what: str) -> Any:
+    """A value that is shown later on, as it is.
+
+    Raises:
+        BadTag: it is secret.
+    """
+    value, is_secret = revealed(data_of(node))
+    if is_secret:
+        raise node.wrong(f"{what} is needed, which is shown, and so a secret cannot be part of it")
     return value
 
 
@@ -205,7 +225,7 @@ def _template(node: Node) -> Any:
         hint = f"Set it, or write a default: ${{{missing[0]}:-...}}."
         raise node.wrong(f"the environment variable {names} is not set", hint)
     if not used:
-        return Leaf(made, Origin("file", "", node.site))
+        return Leaf(made, written(node))
     return Leaf(made, Origin(f"environment variable{'s' * (len(used) > 1)}", ", ".join(used), node.site))
 
 
@@ -252,10 +272,14 @@ def _var(node: Node) -> Any:
             return Leaf(found, Origin("bound", name, node.site))
     if parts is not None and "optional" in parts and _holds(parts["optional"]):
         return Leaf(None, Origin("bound", f"{name}, which is not bound", node.site))
-    known: list[str] = [*(document.bound or {}), *document.session.options.bound]
-    known = sorted(set(known))
-    hint = words.hint_near(name, known, what="variable that is bound") if known else ""
-    raise node.wrong(f"the variable {name} is not bound", f'{hint} Bind it: bind={{"{name}": ...}}.'.strip())
+    known = sorted({*(document.bound or ()), *document.session.options.bound})
+    hint = document.session.hint_near(name, known, "variable that is bound")
+    entry = document.module
+    while entry is None and document.outer is not None:
+        document = document.outer
+        entry = document.module
+    more = f"Write it under config of {entry}." if entry is not None else f'Bind it: bind={{"{name}": ...}}.'
+    raise node.wrong(f"the variable {name} is not bound", f"{hint} {more}".strip())
 
 
 # --- Choosing ---------------------------------------------------------------------------------------------------------
@@ -282,8 +306,12 @@ def names_of(key: Any) -> set[str]:
     return {words.spelled(key)}
 
 
-def _case(node: Node, names: Sequence[str], what: str, hint: str) -> Any:
+def _case(node: Node, names: Sequence[str], what: str, hint: str, declared: Sequence[str] | None = None) -> Any:
     entries = node.entries()
+    for key, one in entries if declared is not None else ():
+        for name in sorted(names_of(key) - {*declared, "default"}):  # type: ignore[misc]
+            near = words.hint_near(name, [*declared, "default"], what=what)  # type: ignore[misc]
+            raise one.wrong(f"there is no {what} {words.quoted(name)} among those that mainspring.profiles lists", near)
     for name in names:
         for key, one in entries:
             if name in names_of(key):
@@ -302,7 +330,7 @@ def _case(node: Node, names: Sequence[str], what: str, hint: str) -> Any:
 @tag("profile", lazy=True)
 def _profile(node: Node) -> Any:
     hint = "Add an entry default, or choose a profile: --profile, MAINSPRING_PROFILE, or profile= in code."
-    return _case(node, node.profiles, "profile", hint)
+    return _case(node, node.profiles, "profile", hint, node.document.session.options.declared)
 
 
 @tag("hostname", lazy=True)
@@ -351,7 +379,7 @@ def _when(node: Node) -> Any:
     for part in ("when", "then"):
         if part not in parts:
             raise node.wrong(f"it has no {part}", "Write !when {when: condition, then: value}.")
-    return parts["then"] if _holds(parts["when"]) else Leaf(ABSENT, Origin("file", "", node.site))
+    return parts["then"] if _holds(parts["when"]) else Leaf(ABSENT, written(node))
 
 
 # --- Kinds of values --------------------------------------------------------------------------------------------------
@@ -372,7 +400,7 @@ def _converted(name: str, convert: Callable[[Any], Any], expected: str) -> None:
     def function(node: Node) -> Any:
         value, origin = _single(node)
         if value is None:
-            return Leaf(None, origin or Origin("file", f"!{name}", node.site))
+            return Leaf(None, origin or written(node, f"!{name}"))
         try:
             made = convert(value)
         except (ValueError, OverflowError):
@@ -381,7 +409,7 @@ def _converted(name: str, convert: Callable[[Any], Any], expected: str) -> None:
             head = node.known()
             there = shown(head.nodes[0].known() if isinstance(head, Seq) else head)
             raise node.wrong(f"{there} is not {expected}", _where_from(origin))
-        return Leaf(made, origin or Origin("file", f"!{name}", node.site))
+        return Leaf(made, origin or written(node, f"!{name}"))
 
     REGISTRY[name] = TagFunction(name, function, True)
 
@@ -442,12 +470,14 @@ _converted("uuid", _as_uuid, "a UUID")
 def _path(node: Node) -> Any:
     """A path of the file system; of several parts, joined. `~` is the home of the user."""
     items = node.items() if node.is_list else [node]
+    if not items:
+        raise node.wrong("text is needed for a path, and this is an empty list")
     parts = []
     for one in items:
         value = one.value()
         if value is None and len(items) == 1:
             head = one.known()
-            return Leaf(None, head.origin if isinstance(head, Leaf) else Origin("file", "!path", one.site))
+            return Leaf(None, head.origin if isinstance(head, Leaf) else written(one, "!path"))
         place = node if len(items) == 1 else one
         if not isinstance(value, str | FilePath) or not str(value):
             head = one.known()
@@ -461,7 +491,7 @@ def _path(node: Node) -> Any:
     except RuntimeError:
         raise node.wrong("its ~ means the home of a user whom this machine does not know") from None
     head = items[0].known()
-    return Leaf(made, head.origin if isinstance(head, Leaf) else Origin("file", "!path", node.site))
+    return Leaf(made, head.origin if isinstance(head, Leaf) else written(node, "!path"))
 
 
 @tag("folder", lazy=True)
@@ -494,18 +524,18 @@ def _parse(node: Node) -> Any:
 def _parsed(node: Node, kind: str) -> Any:
     value, origin = _single(node)
     if value is None:
-        return Leaf(None, origin or Origin("file", "", node.site))
+        return Leaf(None, origin or written(node))
     if not isinstance(value, str):
         raise node.wrong(f"text is needed, and this is {shown(node.known())}")
     session = node.document.session
-    origin = origin or Origin("file", "!parse", node.site)
+    origin = origin or written(node, "!parse")
     return Leaf(_sources.parsed(value, kind, node, session), origin)
 
 
 @tag("literal", lazy=True)
 def _literal(node: Node) -> Any:
     """What is written, as it is: a key that begins with a dollar is just a key."""
-    return Leaf(_sources.as_written(node), Origin("file", "", node.site))
+    return Leaf(_sources.as_written(node), written(node), "literal")
 
 
 # --- Putting together -------------------------------------------------------------------------------------------------
@@ -529,7 +559,7 @@ def _how(name: str, needs: str) -> None:
     def function(node: Node) -> Any:
         head = node.known()
         if isinstance(head, Map) and needs == "":
-            return Map(head.nodes, head.site, name)
+            return Map(head.nodes, head.site, name, head.literal)
         if isinstance(head, Seq):
             return Seq(head.nodes, head.site, head.kind, name)
         if needs:
@@ -548,19 +578,19 @@ _how("prepend", "a list")
 @tag("remove", lazy=True)
 def _remove(node: Node) -> Any:
     """Nothing: what a layer below says here does not count."""
-    return Leaf(ABSENT, Origin("file", "!remove", node.site))
+    return Leaf(ABSENT, written(node, "!remove"))
 
 
 @tag("include", lazy=True)
 def _include(node: Node) -> Any:
     parts = _given(node, "!include", "file", "package", "optional") if node.is_mapping else None
     if parts is None:
-        return _sources.included(node, _text_of(node, "the path of a file"), None, False)
+        return _sources.included(node, _text_of(node, "the path of a file", True), None, False)
     if "file" not in parts:
         raise node.wrong("it has no file", "Write !include {file: other.yaml, optional: true}.")
-    package = _text_of(parts["package"], "the name of a package") if "package" in parts else None
+    package = _text_of(parts["package"], "the name of a package", True) if "package" in parts else None
     is_optional = _holds(parts["optional"]) if "optional" in parts else False
-    return _sources.included(node, _text_of(parts["file"], "the path of a file"), package, is_optional)
+    return _sources.included(node, _text_of(parts["file"], "the path of a file", True), package, is_optional)
 
 
 # --- References -------------------------------------------------------------------------------------------------------
@@ -572,7 +602,7 @@ def _path_of(node: Node, what: str, first: int = 0) -> tuple[Any, ...]:
     if isinstance(head, Seq):
         parts: list[Any] = []
         for one in head.nodes:
-            part = one.value()
+            part = _shown_value(one, "a path")
             if isinstance(part, bool) or not isinstance(part, str | int) or part == "":
                 raise one.wrong(f"a part of a path is text or a number, and this is {shown(one.known())}")
             is_keyword = not parts and isinstance(part, str) and "/" in part and node.document.session.is_system
@@ -580,7 +610,7 @@ def _path_of(node: Node, what: str, first: int = 0) -> tuple[Any, ...]:
         if not parts:
             raise node.wrong("it has no path")
         return tuple(parts)
-    text = node.value()
+    text = _shown_value(node, "a path")
     if not isinstance(text, str):
         raise node.wrong(f"a path is needed, and this is {shown(head)}", "Write group.name, or [group, name].")
     try:
@@ -600,12 +630,12 @@ def _referring(name: str) -> None:
             raise node.wrong(f"it has no {key}", f"Write !{name} {{{key}: ..., optional: true}}.")
         path: tuple[Any, ...]
         if is_tagged:
-            path = (_text_of(node if parts is None else parts["tag"], "a tag"),)
+            path = (_text_of(node if parts is None else parts["tag"], "a tag", True),)
             if parts is not None and "path" in parts:
                 path += _path_of(parts["path"], f"!{name}")
         else:
             path = _path_of(node if parts is None else parts["path"], f"!{name}")
-        return Leaf(Reference(name, path, is_optional, node), Origin("file", "", node.site))
+        return Leaf(Reference(name, path, is_optional, node), written(node))
 
     REGISTRY[name] = TagFunction(name, function, True)
 
@@ -623,7 +653,7 @@ def _value(node: Node) -> Any:
         raise node.wrong("it has no path", "Write !value {path: ..., optional: true}.")
     path = _path_of(node if parts is None else parts["path"], "!value")
     found = followed(Reference("ref", path, is_optional, node))
-    return found if found is not None else Leaf(None, Origin("file", "!value", node.site))
+    return found if found is not None else Leaf(None, written(node, "!value"))
 
 
 @tag("required", lazy=True)
@@ -635,14 +665,14 @@ def _required(node: Node) -> Any:
     head = node.known()
     if (isinstance(head, Leaf) and head.value is None) or (isinstance(head, Map) and not head.nodes):
         is_written = isinstance(head, Leaf) and node.form is not None
-        return Leaf(WANTED, head.origin if is_written else Origin("file", "", node.site))  # type: ignore[union-attr]
+        return Leaf(WANTED, head.origin if is_written else written(node))  # type: ignore[union-attr]
     return node
 
 
 @tag("import", lazy=True)
 def _import(node: Node) -> Any:
-    target = _text_of(node, "package.module:name")
-    return Leaf(Imported(target, node), Origin("file", "", node.site))
+    target = _text_of(node, "package.module:name", True)
+    return Leaf(Imported(target, node), written(node))
 
 
 @tag("build", lazy=True)
@@ -650,10 +680,10 @@ def _build(node: Node) -> Any:
     parts = _given(node, "!build", "target", "args", "kwargs")
     if parts is None or "target" not in parts:
         raise node.wrong("it has no target", "Write !build {target: package.module:name, args: [...], kwargs: {...}}.")
-    target = Imported(_text_of(parts["target"], "package.module:name"), parts["target"])
+    target = Imported(_text_of(parts["target"], "package.module:name", True), parts["target"])
     args = parts["args"].items() if "args" in parts else []
     kwargs = dict(parts["kwargs"].entries()) if "kwargs" in parts else {}
-    return Leaf(Made(target, args, kwargs), Origin("file", "", node.site))
+    return Leaf(Made(target, args, kwargs), written(node))
 
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
@@ -665,7 +695,7 @@ def _secret(node: Node) -> Any:
     if isinstance(head, Seq) and len(head.nodes) == 1:
         node, head = head.nodes[0], head.nodes[0].known()
     value, _ = revealed(data_of(node))
-    origin = head.origin if isinstance(head, Leaf) else Origin("file", "", node.site)
+    origin = head.origin if isinstance(head, Leaf) else written(node)
     if value is None:
         return Leaf(None, origin)
     secret = Secret(value)
@@ -678,7 +708,7 @@ def _file(node: Node) -> Any:
     """The text of a file without the end of its last line; nothing where there is no such file."""
     value, _ = _single(node)
     if value is None:
-        return Leaf(None, Origin("file", "", node.site))
+        return Leaf(None, written(node))
     if not isinstance(value, str | FilePath) or not str(value) or "\0" in str(value):
         raise node.wrong(f"the path of a file is needed, and this is {shown(node.known())}")
     limit = node.document.session.options.limits.size

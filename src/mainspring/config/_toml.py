@@ -345,7 +345,7 @@ _PATH: Final = re.compile(r"\(.*\)", re.DOTALL)  # the parts of a key, as `tomll
 _HINTS: Final = {
     "Invalid value": "Text stands in quotation marks; true and false are written in small letters; there is no null.",
     "Invalid statement": "A line is a [table], or a key, = and a value. Names of more than A-Z a-z 0-9 - _ are quoted.",
-    "Invalid initial character for a key part": "Names of more than A-Z a-z 0-9 - _ are quoted; after the last entry comes a }.",
+    "Invalid initial character for a key part": "Names of more than A-Z a-z 0-9 - _ are quoted; a {...} stands in one line.",
     "Expected '=' after a key in a key/value pair": "A line is a [table], or a key, = and a value.",
     "Expected newline or end of document after a statement": "Each key begins a line of its own. Text stands in quotation marks.",
     "Unclosed array": "Between two items there is a comma, and after the last one a ].",

@@ -85,3 +85,8 @@ def short(text: str, most: int = 100) -> str:
 def argument(name: str) -> str:
     """The parameter that a key of a config means: names of files may have hyphens and end in a question mark."""
     return name if name.isidentifier() else name.rstrip("?!").replace("-", "_")
+
+
+def raised(error: BaseException) -> str:
+    """The class of an error, and what it says, if it says something."""
+    return type(error).__name__ + (f": {error}" if str(error) else "")

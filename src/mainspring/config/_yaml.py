@@ -75,7 +75,14 @@ _NOT_TEXT: Final = frozenset(["", *"-+.0123456789~nNtTfF<"])  # what text begins
 
 
 def _int(text: str) -> int:
-    return int(text[2:], {"0o": 8, "0x": 16}[text[:2]]) if text[:2] in ("0o", "0x") else int(text)
+    """A whole number.
+
+    Raises:
+        ValueError: Python reads it, but cannot write it.
+    """
+    made = int(text[2:], {"0o": 8, "0x": 16}[text[:2]]) if text[:2] in ("0o", "0x") else int(text)
+    str(made)
+    return made
 
 
 # --- The parser -------------------------------------------------------------------------------------------------------
@@ -92,6 +99,8 @@ _AFTER_ANCHOR: Final = ("", *" \t\r\n,]}")
 _BLOCK: Final = re.compile(rf"(?:[!&][^\s]*{_GAP})*[|>][-+0-9]*(?:[ \t]+#[^\r\n]*)?[ \t]*(?=[\r\n]|\Z)")
 _UNINDENTED: Final = re.compile(r"(?:[ \t]*[\r\n])*[^ \t\r\n]")
 _DOUBTFUL: Final = re.compile(rf"(?:{_GAP})?:[^ \t\r\n]")
+_OMITTED: Final = re.compile(r":[,\]}]")
+_ASKING: Final = re.compile(r"\?[^\s,\[\]{}]")
 _TAG_BEFORE: Final = re.compile(rf"![^\s]*{_GAP}")
 
 
@@ -185,6 +194,10 @@ class _Reader:
         self.anchors: dict[str, _Anchored | _Frame] = {}
         self.spelled: dict[str, _Spelled] = {}
         self.begun: list[int] = []
+        self.may_omit = (
+            _OMITTED.search(text) is not None
+        )  # whether there may be a key without a value, as in {a:, b: 1}
+        self.may_ask = _ASKING.search(text) is not None  # whether there may be text that begins with ?, as in [?a]
         self.compared = 0  # the values in keys that are containers: each is looked at again for each mapping around it
 
     def read(self) -> Form:
@@ -196,7 +209,7 @@ class _Reader:
         mapping_start, sequence_start = events.MappingStartEvent, events.SequenceStartEvent
         mapping_end, sequence_end = events.MappingEndEvent, events.SequenceEndEvent
         make: Any = tuple.__new__  # a Site without the cost of its constructor
-        most, not_text = limits.items, _NOT_TEXT
+        most, not_text, may_omit, may_ask = limits.items, _NOT_TEXT, self.may_omit, self.may_ask
         stack: list[_Frame] = []
         into: list[Form] = []  # of a mapping: key, value, key, value
         merges: list[int] = []  # where in it a merge key is
@@ -211,6 +224,10 @@ class _Reader:
                 value: Any = event.value
                 total += 1
                 form: Form
+                if may_ask and mark.column and self.text[self.lines()[mark.line] + mark.column - 1] == "?":
+                    raise bad_file("Text begins with a ? here, which begins a key.", site, _QUOTE)
+                if may_omit and not event.style and value[-1:] == ":":
+                    value = event.value = self.omitted(value, in_mapping and not len(into) % 2, site)
                 if event.ctag is None:
                     if not event.style and value[:1] in not_text:
                         if not value:
@@ -321,6 +338,13 @@ class _Reader:
             return into[-1].site
         return stack[-1].site if stack and in_mapping else Site(self.file, 1, 1) if not stack else site
 
+    def omitted(self, text: str, is_key: bool, site: Site) -> str:
+        """The key with nothing behind its colon but a comma or a bracket: to the parsers the colon is a part of it."""
+        if is_key:
+            return text[:-1].rstrip()
+        what = f"Something is missing after the colon: {_short(text)}."
+        raise bad_file(what, site, "Write a mapping as {key: value}; or put text in quotation marks.")
+
     def decide(self, event: Any) -> None:
         """Let the parser in Python decide on `[!ref :db/pool]`, where the one in C takes the colon for that of a key."""
         end = event.end_mark
@@ -380,7 +404,8 @@ class _Reader:
         at = self.text.find(sign + anchor, self.lines()[mark.line] + mark.column) + 1 + len(anchor)
         if not _ANCHOR_NAME.fullmatch(anchor) or self.text[at : at + 1] not in _AFTER_ANCHOR:
             what = f"The name after {sign} has something else than letters, digits, - and _ in it: {_short(anchor)}."
-            raise bad_file(what, site, "Leave a blank between the name and what follows it.")
+            hint = f"{_QUOTE} Or leave a blank between the name and what follows it."
+            raise bad_file(what, site, hint)
 
     def lines(self) -> list[int]:
         """Where lines begin."""
@@ -483,10 +508,7 @@ class _Reader:
     def check(self, keys: list[Form]) -> None:
         known = Keys()
         for key in keys:
-            try:
-                known.add(key)
-            except RecursionError:
-                raise bad_file("A key is nested too deeply to be compared with others.", key.site) from None
+            known.add(key)
 
     def merged(self, pairs: list[tuple[Form, Form]], merges: list[int]) -> list[tuple[Form, Form]]:
         """The entries with those of `<<` where it stands: own keys win over them, and earlier mappings over later ones."""
@@ -582,6 +604,11 @@ _SAYINGS: Final = [
         r"expected ' ', but found '(.)'",
         "The tag stands directly before {1}.",
         "Leave a blank between the tag and the {1}.",
+    ),
+    (
+        r"expected <block end>, but found '<scalar>'",
+        "What stands here is no part of the mapping or list that begins in {0}.",
+        f"{_INDENT} In text between single quotation marks, one of them is written twice.",
     ),
     (r"expected <block end>", "What stands here is no part of the mapping or list that begins in {0}.", _INDENT),
     (
