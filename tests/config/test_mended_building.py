@@ -338,7 +338,8 @@ def test_all_options_of_the_system_are_told_at_once() -> None:
 
 def test_an_optional_reference_to_what_is_left_out_is_nothing() -> None:
     """As it is where the file is read as data."""
-    text = "a: {b: !when [false, {component: 'HERE:web'}], c: {component: 'HERE:web', config: {my_arg: !ref {path: a.b, optional: true}}}}"
+    text = "a: {b: !when [false, {component: 'HERE:web'}], "
+    text += "c: {component: 'HERE:web', config: {my_arg: !ref {path: a.b, optional: true}}}}"
     assert load(text)["a.c"] == web(my_arg=None)
 
 
