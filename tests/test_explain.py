@@ -19,6 +19,7 @@ from mainspring import (
     ReferenceToOff,
     RequiredMissing,
     Signal,
+    Site,
     System,
     UnknownReference,
     build,
@@ -101,7 +102,7 @@ def test_check_knows_file_and_line() -> None:
     """Each problem of a component has the file and line where the component was written."""
     line = sys._getframe().f_lineno + 1
     system = System({"a": {"b": Component(dict, config={"x": ref("no.thing")})}})
-    assert [problem.site for problem in system.check()] == [(__file__, line)]
+    assert [problem.site for problem in system.check()] == [Site(__file__, line)]
 
 
 def test_check_of_one_component_gives_all_its_problems() -> None:

@@ -101,12 +101,12 @@ def below_of(system: System, session: Session) -> Node:
 
 def _note_secrets(data: Any, session: Session) -> None:
     """Note the secrets in data of Python, so that no message shows them."""
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}
     rest = [data]
     while rest:
         one = secret_of(rest.pop())
         if isinstance(one, Secret):
             session.note(one)
         elif isinstance(one, Mapping | list | tuple | Set | Component) and id(one) not in seen:
-            seen.add(id(one))
+            seen[id(one)] = one  # kept, so that no other gets its identity
             rest += (one.config,) if isinstance(one, Component) else one.values() if isinstance(one, Mapping) else one
