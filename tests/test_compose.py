@@ -86,6 +86,15 @@ def some_system() -> System:
 # --- override -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("id", ["web.server", "db.pool"])
+@pytest.mark.parametrize("value", ["new", None])
+def test_override_of_a_description(id: str, value: str | None) -> None:
+    """The description of a component is exchanged by its slot, and is text."""
+    assert some_system().override({f"{id}.doc": value})[id].doc == value
+    with pytest.raises(DefinitionError, match="its doc is an int, not text"):
+        some_system().override({f"{id}.doc": 0})
+
+
 @pytest.mark.parametrize(
     ("path", "looked_at"),
     [
@@ -113,8 +122,6 @@ def some_system() -> System:
         ("web.app.config.point.y", lambda system: system["web.app"].config["point"].y),
         ("web.app.config.one.k", lambda system: system["web.app"].config["one"].reveal()["k"]),
         ("web.app.config.added", lambda system: system["web.app"].config["added"]),
-        ("web.server.doc", lambda system: system["web.server"].doc),
-        ("db.pool.doc", lambda system: system["db.pool"].doc),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["new", None, 0])

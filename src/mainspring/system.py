@@ -204,6 +204,25 @@ class System(Unfinished):
         except UnknownComponent:
             raise graph_of(self._definition).unknown(path) from None
 
+    def inner(self, id: str | Id) -> System:
+        """The system inside of a subsystem, as it is written: what it imports is not put in.
+
+        Parameters:
+            id: the subsystem.
+
+        Raises:
+            UnknownComponent: there is no subsystem of that id.
+
+        Example:
+            >>> from mainspring import subsystem
+            >>> System({"app": {"shop": subsystem(System({"env": {"port": 80}}))}}).inner("app.shop")
+            <System: env.port>
+        """
+        node = self[id]
+        if not isinstance(node, Subsystem):
+            raise UnknownComponent(f"{id} is no subsystem.")
+        return System._of(node._definition)
+
     def __iter__(self) -> Iterator[Id]:
         """Every id, in the order as written."""
         return (Id(group, name) for group, nodes in self._definition.groups.items() for name in nodes)

@@ -236,9 +236,20 @@ def test_what_a_module_gives_is_from_the_module() -> None:
 
 
 def test_a_subsystem_is_said_with_its_imports() -> None:
-    """Each with its place."""
+    """Each with its place; and with what is inside, but for what is given from outside."""
     found = said(explained("shops: {one: {subsystem: parts_app:inner, imports: {env.currency: USD}}}"))
+    inside = {path: found.pop(path) for path in list(found) if path.startswith("shops.one.prices")}
     assert found == {"shops.one": "shop | a.yaml:1:26", "shops.one.imports.env.currency": "USD | a.yaml:1:67"}
+    assert [text.partition(" | ")[0] for text in inside.values()] == ["parts_app:anything", "ref env.currency"]
+
+
+def test_what_is_inside_of_a_subsystem_in_a_file_has_its_places() -> None:
+    """Values of a subsystem that a file says have their places in it."""
+    text = "a: {s: {subsystem: {env: {port: !or [!env PORT, 1], key: !secret x123}, b: {c: !ref env.port}}}}"
+    found = said(explained(text))
+    assert found["a.s.env.port"] == "1 | a.yaml:1:49"
+    assert found["a.s.env.key"].startswith("*** | ")
+    assert found["a.s.b.c"] == "ref env.port | a.yaml:1:81"
 
 
 def test_a_system_without_files() -> None:

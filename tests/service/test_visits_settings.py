@@ -198,7 +198,7 @@ def test_a_changed_file_counts_from_the_next_sighup_on(
 def test_settings_can_be_checked_and_shown_without_a_database() -> None:
     """`check` and `config` start nothing, and find every name that the folder of the service has."""
     for command, part in (
-        ("check", "8 components and 6 constants are fine, in the profile dev."),
+        ("check", "8 components and 6 constants are fine, in the profile "),
         ("config", "visits.database:pool"),
     ):
         for target in ("system.yaml", "visits", "test"):

@@ -456,6 +456,8 @@ def explain(system: System, *, expand: bool | Iterable[str] = False) -> Provenan
             if entry is None and not plugin:
                 later = Origin("python", "", _near(node.site))
             _component(id, node, entry, old, later, from_base, values)
+            if hasattr(node, "imports"):
+                values += _inside(system.inner(id), id, node, expand is True)
     order = {id: n for n, id in enumerate(dict.fromkeys(value.path[0] for value in values))}
     values.sort(key=lambda value: order[value.path[0]])
     profiles = origins.root.profiles if origins is not None else ()
@@ -463,6 +465,17 @@ def explain(system: System, *, expand: bool | Iterable[str] = False) -> Provenan
     if origins is not None:
         secrets |= origins.root.document.session.secrets
     return Provenance([_scrubbed(value, secrets) for value in values] if secrets else values, profiles)
+
+
+def _inside(inner: System, id: Id, node: Any, expand: bool) -> list[Value]:
+    """The values of a subsystem under the paths of the whole, without those that are given from outside."""
+    given = [tuple(map(str, words.split_id(path))) for path in node.imports]
+    found = []
+    for value in explain(inner, expand=expand):
+        path = tuple(map(str, value.path))
+        if not any(path[: len(place)] == place for place in given):
+            found.append(value._replace(path=(*id, *value.path)))
+    return found
 
 
 def _scrubbed(value: Value, secrets: set[str]) -> Value:
