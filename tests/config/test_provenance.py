@@ -249,7 +249,7 @@ def test_what_is_inside_of_a_subsystem_in_a_file_has_its_places() -> None:
     found = said(explained(text))
     assert found["a.s.env.port"] == "1 | a.yaml:1:49"
     assert found["a.s.env.key"].startswith("*** | ")
-    assert found["a.s.b.c"] == "ref env.port | a.yaml:1:81"
+    assert found["a.s.b.c"] == "ref env.port | a.yaml:1:80"
 
 
 def test_a_system_without_files() -> None:
