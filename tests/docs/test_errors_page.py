@@ -87,7 +87,7 @@ PASSED_ON = {
     ("_build.py", "problem.what"),
     ("_build.py", "text if text.endswith('.') else f'{text}.'"),  # what `System` itself refuses
     ("_build.py", "f'{error}.'"),
-    ("_evaluate.py", "f\"{(f'!{name}: ' if name else '')}{what}.\""),
+    ("_evaluate.py", "f'{begin}{what}.'"),
     ("_evaluate.py", "what"),
     ("_evaluate.py", "f'{what}.'"),
     ("_form.py", "what"),

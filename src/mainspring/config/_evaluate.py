@@ -607,7 +607,8 @@ class Node:
         """
         stack = self.document.session.stack
         name = next((node._tag for node in reversed(stack) if node._tag), "")
-        problem = self.problem(BadTag, f"{f'!{name}: ' if name else ''}{what}.", hint, {"tag": name, **details})
+        begin = f"!{name}: " if name else ""
+        problem = self.problem(BadTag, f"{begin}{what}.", hint, {"tag": name, **details})
         return BadTag([problem])
 
     # --- working out ---
