@@ -142,6 +142,35 @@ def _given(node: Node, what: str, *names: str) -> dict[str, Node] | None:
     return dict(head.nodes)
 
 
+def _parts(
+    node: Node, tag: str, names: tuple[str, ...], takes: str, example: str, least: int | None = None
+) -> dict[str, Node]:
+    """The parts of a tag that takes several: by their names, or in a list in this order.
+
+    Parameters:
+        node: what the tag is put in front of.
+        tag: the tag.
+        names: of the parts.
+        takes: the same for people.
+        example: what may be written.
+        least: how many of them have to be there; all if not given.
+
+    Raises:
+        BadTag: it has others, or too few.
+    """
+    parts = _given(node, f"!{tag}", *names)
+    needed = names[:least]
+    if parts is None:
+        items = node.items()
+        if not len(needed) <= len(items) <= len(names):
+            raise node.wrong(f"it takes {takes}; here are {len(items)}")
+        parts = dict(zip(names, items, strict=False))
+    for part in needed:
+        if part not in parts:
+            raise node.wrong(f"it has no {part}", f"Write !{tag} {example}.")
+    return parts
+
+
 def _one(node: Node) -> Node:
     """What a tag is put in front of; of a list of one, which YAML needs for two tags, what is in it."""
     head = node.known()
@@ -355,30 +384,15 @@ def _holds(node: Node) -> bool:
 
 @tag("if", lazy=True)
 def _if(node: Node) -> Any:
-    parts = _given(node, "!if", "if", "then", "else")
-    if parts is None:
-        items = node.items()
-        if len(items) not in (2, 3):
-            raise node.wrong(f"it takes a condition, a value, and perhaps another value; here are {len(items)}")
-        parts = dict(zip(("if", "then", "else"), items, strict=False))
-    for part in ("if", "then"):
-        if part not in parts:
-            raise node.wrong(f"it has no {part}", "Write !if {if: condition, then: value, else: value}.")
+    takes = "a condition, a value, and perhaps another value"
+    parts = _parts(node, "if", ("if", "then", "else"), takes, "{if: condition, then: value, else: value}", least=2)
     return parts["then"] if _holds(parts["if"]) else parts.get("else")
 
 
 @tag("when", lazy=True)
 def _when(node: Node) -> Any:
     """The value where a condition holds; nothing at all, not even an entry, where it does not."""
-    parts = _given(node, "!when", "when", "then")
-    if parts is None:
-        items = node.items()
-        if len(items) != 2:
-            raise node.wrong(f"it takes a condition and a value; here are {len(items)}")
-        parts = dict(zip(("when", "then"), items, strict=True))
-    for part in ("when", "then"):
-        if part not in parts:
-            raise node.wrong(f"it has no {part}", "Write !when {when: condition, then: value}.")
+    parts = _parts(node, "when", ("when", "then"), "a condition and a value", "{when: condition, then: value}")
     return parts["then"] if _holds(parts["when"]) else Leaf(ABSENT, written(node))
 
 
@@ -729,15 +743,7 @@ def _file(node: Node) -> Any:
 @tag("keyring", lazy=True)
 def _keyring(node: Node) -> Any:
     """A secret out of the keyring of the machine, by service and user."""
-    parts = _given(node, "!keyring", "service", "user")
-    if parts is None:
-        items = node.items()
-        if len(items) != 2:
-            raise node.wrong(f"it takes a service and a user; here are {len(items)}")
-        parts = dict(zip(("service", "user"), items, strict=True))
-    for part in ("service", "user"):
-        if part not in parts:
-            raise node.wrong(f"it has no {part}", "Write !keyring [service, user].")
+    parts = _parts(node, "keyring", ("service", "user"), "a service and a user", "[service, user]")
     service, user = (_text_of(parts[part], f"a {part}") for part in ("service", "user"))
     try:
         import keyring
